@@ -1,0 +1,20 @@
+"""Handwritten-digit classifiers with PyTorch Lightning: train, measure, look, use.
+
+`DigitClassifier` and `DigitDataModule` are imported from here; torch and Lightning load when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_cnn.data.datamodule import DigitDataModule
+    from mnist_cnn.module import DigitClassifier
+
+__all__ = ["DigitClassifier", "DigitDataModule"]
+
+
+def __getattr__(name: str) -> Any:
+    homes = {"DigitClassifier": "mnist_cnn.module", "DigitDataModule": "mnist_cnn.data.datamodule"}
+    if name not in homes:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(homes[name]), name)

@@ -1,0 +1,148 @@
+"""The LightningDataModule: splits, and loaders that fetch a whole batch by one indexing operation."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import lightning as L
+import torch
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+from mnist_cnn.data import files
+from mnist_cnn.data.files import DataError, DatasetName
+
+SPLIT_SEED = 0
+"""Seeds the split alone, so that every run with the same `val_size` holds out the same digits."""
+
+
+class DigitDataModule(L.LightningDataModule):
+    """MNIST, or another data set of 28x28 images in ten classes, as uint8 tensors in memory.
+
+    A batch is a pair: images, uint8 [B, 1, 28, 28] with pixels 0 to 255, and labels, int64 [B].
+    """
+
+    def __init__(
+        self,
+        dataset: DatasetName = "MNIST",
+        data_dir: str | None = None,
+        batch_size: PositiveInt = 200,
+        val_size: NonNegativeInt = 5000,
+    ) -> None:
+        """The splits of a data set.
+
+        Args:
+            dataset: Which data set. MNIST comes with the package; the others are downloaded by torchvision.
+                EMNIST means its 280,000 digits.
+            data_dir: Folder of the data files, in torchvision's layout. Default: a per-user cache folder,
+                `~/.cache/mnist_cnn` on Linux, which all runs share.
+            batch_size: Images in a batch, on each device.
+            val_size: Training images that are held out for validation, stratified by class; always the same ones.
+                0 trains on everything and validates nothing. The test images are never trained on.
+        """
+        super().__init__()
+        self.save_hyperparameters(ignore=["data_dir"])
+        self.dataset: DatasetName = dataset
+        self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
+        self.batch_size = batch_size
+        self.val_size = val_size
+        self.train_set: TensorDataset | None = None
+        self.val_set: TensorDataset | None = None
+        self.test_set: TensorDataset | None = None
+
+    def prepare_data(self) -> None:
+        """Makes sure that the files are there, and says in one line where they came from."""
+        rank_zero_info(files.prepare(self.dataset, self.data_dir))
+
+    def setup(self, stage: str) -> None:
+        """Reads the splits that a stage needs, once."""
+        if stage in ("fit", "validate") and self.train_set is None:
+            images, labels = files.load(self.dataset, self.data_dir, train=True)
+            if self.val_size >= len(images):
+                raise DataError(
+                    f"--data.val_size={self.val_size} leaves nothing to train on: {self.dataset} has {len(images):,} "
+                    f"training images, so give a smaller number"
+                )
+            held_out = stratified_sample(labels, self.val_size)
+            self.train_set = TensorDataset(images[~held_out], labels[~held_out])
+            self.val_set = TensorDataset(images[held_out], labels[held_out])
+        if stage in ("test", "predict") and self.test_set is None:
+            self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled batches of the training split, in another order every epoch."""
+        return self._loader(self.train_set, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Batches of the validation split in order; none where `val_size` is 0."""
+        return self._loader(self.val_set, shuffle=False) if self.val_size else []
+
+    def test_dataloader(self) -> DataLoader:
+        """Batches of the official test set in order."""
+        return self._loader(self.test_set, shuffle=False)
+
+    def predict_dataloader(self) -> DataLoader:
+        """The same as the test batches; their labels are not used."""
+        return self.test_dataloader()
+
+    def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
+        if dataset is None:
+            raise DataError("call prepare_data() and setup(stage) before asking for a loader")
+        ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
+        # Indexing a tensor that is in memory is faster than handing it over from a worker process.
+        return DataLoader(dataset, sampler=sampler, batch_size=None)
+
+
+class BatchSampler(DistributedSampler):
+    """The indices of whole batches, each an int64 tensor.
+
+    The order depends on the seed of `seed_everything` and the epoch alone. Every process gets its own part of each
+    global batch, so that nothing is left out or seen twice. A DistributedSampler by type, because Lightning would
+    replace any other sampler when it trains with several processes.
+    """
+
+    def __init__(self, dataset: TensorDataset, batch_size: int, shuffle: bool, num_replicas: int, rank: int) -> None:
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
+        super().__init__(dataset, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        # Lazily: a trainer that resumes asks for the iterator before it says which epoch it is.
+        yield from self.batches()
+
+    def __len__(self) -> int:
+        size = self.batch_size * self.num_replicas
+        full, rest = divmod(len(self.dataset), size)  # type: ignore[arg-type]
+        return max(1, full + (rest >= self.num_replicas))
+
+    def batches(self) -> list[Tensor]:
+        """The batches of this process in the current epoch, by position."""
+        count = len(self.dataset)  # type: ignore[arg-type]
+        order = torch.arange(count)
+        if self.shuffle:
+            order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed * 100_003 + self.epoch))
+        size = self.batch_size * self.num_replicas
+        # A rest that is too small to give every process an image joins the batch before it.
+        starts = [size * i for i in range(1, len(self))]
+        return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
+
+
+def stratified_sample(labels: Tensor, count: int) -> Tensor:
+    """Chooses `count` items so that each class has its share, to within one item.
+
+    Args:
+        labels: int64 [N].
+        count: How many to choose, 0 to N.
+
+    Returns:
+        bool [N], True where an item was chosen; the same for the same labels.
+    """
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    evenly_spaced = (torch.arange(count) * 2 + 1) * len(labels) // max(1, 2 * count)
+    chosen = torch.zeros(len(labels), dtype=torch.bool)
+    chosen[by_class[evenly_spaced]] = True
+    return chosen

@@ -1,0 +1,274 @@
+"""The files of a data set: verified on disk, else downloaded, else unpacked from the copy in this package."""
+
+import contextlib
+import gzip
+import hashlib
+import lzma
+import os
+import socket
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import platformdirs
+from filelock import FileLock, Timeout
+from torch import Tensor
+from torchvision import datasets
+
+DatasetName = Literal["MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST"]
+
+BUNDLE = Path(__file__).parent / "mnist"
+
+MNIST_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""SHA-256 of MNIST's four files, unpacked."""
+
+UNCONFIRMED_TEST_LABELS = (
+    947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729,
+)  # fmt: skip
+"""Indices of MNIST's test digits whose label at least 3 of 5 human raters did not confirm.
+
+From the study of label errors by Northcutt, Athalye and Mueller, https://labelerrors.com.
+"""
+
+MIRROR_SECONDS = 30.0
+"""All mirrors together get this long before the bundled copy is taken."""
+
+STALL_SECONDS = 10.0
+"""A connection that says nothing for this long is given up."""
+
+
+class DataError(RuntimeError):
+    """Data that cannot be had or used; the message is one line that says what to do."""
+
+
+def default_data_dir() -> Path:
+    """The per-user cache folder, shared by all runs (on Linux `~/.cache/mnist_cnn`)."""
+    return platformdirs.user_cache_path("mnist_cnn", appauthor=False)
+
+
+def prepare(dataset: DatasetName, data_dir: Path) -> str:
+    """Makes sure that `data_dir` holds the files of `dataset`, in torchvision's own layout.
+
+    Safe to call from several processes at once. A file is written under another name and moved into place, so
+    that a process that dies leaves no half a file.
+
+    Args:
+        dataset: One of MNIST (bundled), FashionMNIST, KMNIST, QMNIST, EMNIST (its digits).
+        data_dir: The folder above torchvision's `MNIST/raw`.
+
+    Returns:
+        One line that says where the files came from.
+
+    Raises:
+        DataError: The files cannot be had, or the folder cannot be written.
+    """
+    if dataset not in get_args(DatasetName):
+        raise DataError(f"unknown data set {dataset!r}: choose one of {', '.join(get_args(DatasetName))}")
+    if _is_complete(dataset, data_dir):
+        return f"{dataset}: {data_dir} (verified)"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(data_dir / f".{dataset}.lock", timeout=1800):
+            if _is_complete(dataset, data_dir):  # another process was faster
+                return f"{dataset}: {data_dir} (verified)"
+            source = _fetch_mnist(data_dir) if dataset == "MNIST" else _fetch_other(dataset, data_dir)
+            return f"{dataset}: {source} into {data_dir}"
+    except Timeout:
+        raise DataError(f"another process has been preparing {data_dir} for half an hour: end it, then retry") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(
+            f"cannot write {dataset} to {data_dir} ({reason}): choose another folder with --data.data_dir=FOLDER"
+        ) from error
+
+
+def load(dataset: DatasetName, data_dir: Path, train: bool) -> tuple[Tensor, Tensor]:
+    """Reads one split of a prepared data set.
+
+    Returns:
+        Images, uint8 [N, 1, 28, 28], 0 the background and 255 the ink; labels, int64 [N], 0 to 9.
+
+    Raises:
+        DataError: A file is missing, damaged or of another shape.
+    """
+    try:
+        images, labels = _read(dataset, data_dir, train)
+    except (RuntimeError, ValueError, AssertionError, OSError, EOFError) as error:
+        raise DataError(
+            f"cannot read {dataset} in {data_dir} ({_first_line(error)}): delete {_raw(dataset, data_dir)} and retry"
+        ) from error
+    if images.shape[1:] != (28, 28) or len(images) != len(labels) or len(images) == 0 or labels.max() > 9:
+        raise DataError(
+            f"{_raw(dataset, data_dir)} holds {tuple(images.shape)} images and {len(labels)} labels, not 28x28 "
+            f"images with one label from 0 to 9 each: delete the folder and retry"
+        )
+    return images.unsqueeze(1).contiguous(), labels
+
+
+def _read(dataset: DatasetName, data_dir: Path, train: bool) -> tuple[Tensor, Tensor]:
+    if dataset == "MNIST":  # the class would prefer an unverified `processed` folder of old releases
+        kind = "train" if train else "t10k"
+        raw = _raw(dataset, data_dir)
+        images = datasets.mnist.read_image_file(str(raw / f"{kind}-images-idx3-ubyte"))
+        return images, datasets.mnist.read_label_file(str(raw / f"{kind}-labels-idx1-ubyte"))
+    source = _torchvision(dataset, data_dir, train=train, download=False)
+    images, labels = source.data, source.targets
+    if dataset == "QMNIST":  # eight columns: the digit, then who wrote it and where it stands in NIST's forms
+        labels = labels[:, 0]
+    if dataset == "EMNIST":  # stored with rows and columns exchanged
+        images = images.transpose(1, 2)
+    return images, labels.long()
+
+
+def _raw(dataset: str, data_dir: Path) -> Path:
+    return data_dir / dataset / "raw"
+
+
+def _torchvision(dataset: str, data_dir: Path, train: bool, download: bool) -> Any:
+    options: dict[str, Any] = {"split": "digits"} if dataset == "EMNIST" else {}
+    return getattr(datasets, dataset)(str(data_dir), train=train, download=download, **options)
+
+
+def _is_complete(dataset: DatasetName, data_dir: Path) -> bool:
+    if dataset == "MNIST":
+        return not _bad_files(data_dir)
+    try:
+        load(dataset, data_dir, train=True)
+        load(dataset, data_dir, train=False)
+    except DataError:
+        return False
+    return True
+
+
+def _bad_files(data_dir: Path) -> list[str]:
+    """Those of MNIST's four files that are missing or are not the original bytes."""
+    return [name for name in MNIST_SHA256 if not _verified(name, _raw("MNIST", data_dir) / name)]
+
+
+def _verified(name: str, path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == MNIST_SHA256[name]
+    except OSError:
+        return False
+
+
+def _fetch_mnist(data_dir: Path) -> str:
+    names = _bad_files(data_dir)
+    contents = _download(names)
+    source = "downloaded"
+    if contents is None:
+        contents = {name: _unbundle(name) for name in names}
+        source = "unpacked the bundled copy"
+    for name, content in contents.items():
+        _write_atomically(_raw("MNIST", data_dir) / name, content)
+    return source
+
+
+def _download(names: list[str]) -> dict[str, bytes] | None:
+    """The verified bytes of the files from torchvision's mirrors, or None when they cannot be had in time."""
+    found: dict[str, bytes] = {}
+    deadline = time.monotonic() + MIRROR_SECONDS
+
+    def fetch() -> None:
+        for mirror in datasets.MNIST.mirrors:
+            with contextlib.suppress(OSError, EOFError, ValueError):
+                for name in set(names) - set(found):
+                    with urllib.request.urlopen(f"{mirror}{name}.gz", timeout=STALL_SECONDS) as reply:
+                        content = gzip.decompress(reply.read())
+                    if hashlib.sha256(content).hexdigest() == MNIST_SHA256[name]:
+                        found[name] = content
+
+    # Name resolution and a dripping mirror ignore the socket's time-out: only a thread that may be left behind
+    # bounds them.
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
+    thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(found) if set(found) == set(names) else None
+
+
+def _unbundle(name: str) -> bytes:
+    path = BUNDLE / f"{name}.xz"
+    try:
+        content = lzma.decompress(path.read_bytes())
+    except (OSError, lzma.LZMAError) as error:
+        raise DataError(f"the bundled {path} cannot be read ({_first_line(error)}): reinstall mnist-cnn") from error
+    if hashlib.sha256(content).hexdigest() != MNIST_SHA256[name]:
+        raise DataError(f"the bundled {path} is damaged: reinstall mnist-cnn")
+    return content
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _fetch_other(dataset: DatasetName, data_dir: Path) -> str:
+    """Lets torchvision download and unpack; files that the user put there are taken instead of a download."""
+    raw = _raw(dataset, data_dir)
+    for archive, unpacked in _archives(dataset).items():
+        if (raw / archive).exists():  # torchvision takes any unpacked file for a good one: let it unpack again
+            for name in unpacked:
+                (raw / name).unlink(missing_ok=True)
+    try:
+        with _socket_timeout(STALL_SECONDS):
+            for train in (True, False):
+                _torchvision(dataset, data_dir, train=train, download=True)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+            raise
+        raise DataError(
+            f"{dataset} cannot be downloaded and only MNIST is bundled: put {', '.join(_archives(dataset))} "
+            f"into {raw} and retry"
+        ) from error
+    return "downloaded, or unpacked from the archives there,"
+
+
+def _archives(dataset: DatasetName) -> dict[str, list[str]]:
+    """The archives that torchvision takes instead of a download, and the files that it unpacks from each."""
+    if dataset == "EMNIST":
+        return {"gzip.zip": [f"emnist-digits-{name.replace('t10k', 'test')}" for name in MNIST_SHA256]}
+    resources = getattr(datasets, dataset).resources
+    if dataset == "QMNIST":
+        resources = [*resources["train"], *resources["test"]]
+    names = [url.rsplit("/", 1)[-1] for url, _ in resources]
+    return {name: [Path(name).stem] for name in names}
+
+
+@contextlib.contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+__all__ = [
+    "BUNDLE", "MNIST_SHA256", "UNCONFIRMED_TEST_LABELS", "DataError", "DatasetName", "default_data_dir", "load",
+    "prepare",
+]  # fmt: skip

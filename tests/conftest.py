@@ -1,0 +1,65 @@
+"""What all tests share: real MNIST, prepared once without a network, and a command line in an empty folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import datasets
+
+from mnist_cnn.cli import main
+from mnist_cnn.data import files
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mirrors that refuse at once: tests neither need nor use a network."""
+    monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+
+
+@pytest.fixture(scope="session")
+def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the four real files."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in files.MNIST_SHA256:
+        files._write_atomically(folder / "MNIST" / "raw" / name, files._unbundle(name))
+    return folder
+
+
+@pytest.fixture
+def cli(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Calls `main` in an empty working directory, in seconds: on the CPU, with the prepared data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
+
+    def run(*args: str) -> None:
+        main([*args, f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu"])
+
+    return run
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Calls something that must end in one line of error and a status that is not 0; returns the line."""
+
+    def call(function: Callable[..., None], *args: str) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            function(*args)
+        assert exit_info.value.code == 2
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1
+        return errors[0]
+
+    return call
+
+
+class UserNet(torch.nn.Module):
+    """A network that is not part of the package."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(784, width), torch.nn.ReLU(), torch.nn.Linear(width, 10))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layers(images.flatten(1).float() / 255)

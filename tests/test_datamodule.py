@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import torch
+from lightning import seed_everything
+from torch.utils.data import TensorDataset
+
+from mnist_cnn import DigitDataModule
+from mnist_cnn.data.datamodule import BatchSampler, stratified_sample
+from mnist_cnn.data.files import DataError, load
+
+
+def module(mnist_dir: Path, stage: str = "fit", **options: int) -> DigitDataModule:
+    data = DigitDataModule(data_dir=str(mnist_dir), **options)
+    data.prepare_data()
+    data.setup(stage)
+    data.setup(stage)  # as Lightning may
+    return data
+
+
+def test_splits_are_disjoint_complete_and_stratified(mnist_dir: Path) -> None:
+    data = module(mnist_dir)
+    images, labels = load("MNIST", mnist_dir, train=True)
+    assert (len(data.train_set), len(data.val_set)) == (55_000, 5_000)
+    together = torch.cat([data.train_set.tensors[0], data.val_set.tensors[0]]).flatten(1)
+    assert torch.equal(together.long().sum(0), images.flatten(1).long().sum(0))
+    counts = labels.bincount()
+    assert ((data.val_set.tensors[1].bincount() - counts / 12).abs() <= 1).all()
+    assert data.test_set is None
+
+
+def test_the_split_is_the_same_whatever_the_seed(mnist_dir: Path) -> None:
+    labels = load("MNIST", mnist_dir, train=True)[1]
+    seed_everything(1)
+    first = stratified_sample(labels, 1234)
+    seed_everything(2)
+    assert torch.equal(first, stratified_sample(labels, 1234))
+    assert first.sum() == 1234
+    assert stratified_sample(labels, 0).sum() == 0
+    assert stratified_sample(labels, len(labels)).all()
+
+
+def test_a_batch_is_raw_pixels_and_nothing_is_dropped(mnist_dir: Path) -> None:
+    data = module(mnist_dir, batch_size=999)
+    batches = list(data.val_dataloader())
+    assert [len(labels) for _, labels in batches] == [999] * 5 + [5]
+    images, labels = batches[0]
+    assert (images.shape, images.dtype, labels.dtype) == ((999, 1, 28, 28), torch.uint8, torch.int64)
+    assert torch.equal(torch.cat([images for images, _ in batches]), data.val_set.tensors[0])
+
+    data = module(mnist_dir, "test", batch_size=999)
+    assert torch.equal(torch.cat([labels for _, labels in data.test_dataloader()]), data.test_set.tensors[1])
+    assert len(data.test_dataloader()) == len(list(data.predict_dataloader())) == 11
+
+
+def test_training_is_shuffled_anew_each_epoch_and_the_same_for_a_seed(mnist_dir: Path) -> None:
+    def epoch(seed: int, number: int) -> torch.Tensor:
+        seed_everything(seed)
+        loader = module(mnist_dir, val_size=59_000).train_dataloader()
+        loader.sampler.set_epoch(number)
+        return torch.cat([images for images, _ in loader])
+
+    first = epoch(1, 0)
+    assert torch.equal(first, epoch(1, 0))
+    assert not torch.equal(first, epoch(1, 1))
+    assert not torch.equal(first, epoch(2, 0))
+    assert torch.equal(first.long().sum(0), epoch(2, 5).long().sum(0))
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 600, 601, 602, 605])
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_processes_share_each_epoch_without_overlap_or_loss(count: int, ranks: int) -> None:
+    dataset = TensorDataset(torch.arange(count))
+    samplers = [BatchSampler(dataset, 100, shuffle=True, num_replicas=ranks, rank=rank) for rank in range(ranks)]
+    lists = [sampler.batches() for sampler in samplers]
+    assert {len(batches) for batches in lists} == {len(sampler) for sampler in samplers} == {len(lists[0])}
+    seen = torch.cat([batch for batches in lists for batch in batches])
+    assert torch.equal(seen.sort().values, torch.arange(count))
+    if count >= ranks:
+        assert all(len(batch) for batches in lists for batch in batches)
+
+
+def test_val_size_0_trains_on_everything(mnist_dir: Path) -> None:
+    data = module(mnist_dir, val_size=0)
+    assert len(data.train_set) == 60_000
+    assert data.val_dataloader() == []
+
+
+def test_val_size_that_leaves_nothing_is_an_error(mnist_dir: Path) -> None:
+    with pytest.raises(DataError, match=r"val_size=60000 leaves nothing to train on: MNIST has 60,000"):
+        module(mnist_dir, val_size=60_000)
+
+
+def test_a_loader_before_setup_is_an_error() -> None:
+    with pytest.raises(DataError, match="setup"):
+        DigitDataModule().train_dataloader()

@@ -1,0 +1,265 @@
+import functools
+import gzip
+import hashlib
+import http.server
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import datasets
+
+from mnist_cnn.data import files
+from mnist_cnn.data.files import MNIST_SHA256, DataError, load, prepare
+
+NAME = "t10k-labels-idx1-ubyte"
+
+
+def good(folder: Path) -> bool:
+    return all(
+        hashlib.sha256((folder / "MNIST" / "raw" / name).read_bytes()).hexdigest() == digest
+        for name, digest in MNIST_SHA256.items()
+    )
+
+
+def copy(mnist_dir: Path, target: Path) -> Path:
+    raw = target / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in MNIST_SHA256:
+        (raw / name).write_bytes((mnist_dir / "MNIST" / "raw" / name).read_bytes())
+    return raw
+
+
+def test_the_bundle_is_the_original_and_small_enough() -> None:
+    packed = list(files.BUNDLE.glob("*.xz"))
+    assert {path.stem for path in packed} == set(MNIST_SHA256)
+    assert sum(path.stat().st_size for path in packed) <= 9_500_000
+    for name, digest in MNIST_SHA256.items():
+        assert hashlib.sha256(files._unbundle(name)).hexdigest() == digest
+    assert (
+        "CC BY-SA" in (files.BUNDLE / "LICENSE.md").read_text()
+        or "ShareAlike" in (files.BUNDLE / "LICENSE.md").read_text()
+    )
+
+
+def test_unpacks_the_bundle_where_no_mirror_answers_and_verifies_afterwards(tmp_path: Path) -> None:
+    assert "unpacked the bundled copy" in prepare("MNIST", tmp_path / "new" / "folder")
+    assert good(tmp_path / "new" / "folder")
+    assert prepare("MNIST", tmp_path / "new" / "folder").endswith("(verified)")
+
+
+def test_splits_are_mnist(mnist_dir: Path) -> None:
+    for train, count, first in ((True, 60_000, [5, 0, 4, 1, 9]), (False, 10_000, [7, 2, 1, 0, 4])):
+        images, labels = load("MNIST", mnist_dir, train)
+        assert (images.shape, images.dtype) == ((count, 1, 28, 28), torch.uint8)
+        assert (labels.shape, labels.dtype) == ((count,), torch.int64)
+        assert labels[:5].tolist() == first
+        reference = datasets.MNIST(mnist_dir, train=train)
+        assert torch.equal(images[:, 0], reference.data)
+        assert torch.equal(labels, reference.targets)
+
+
+DAMAGE = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "one bit": lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
+    "wrong magic": lambda content: b"\0\0\x0d\x03" + content[4:],
+    "longer": lambda content: content + b"\0",
+    "gzip": gzip.compress,
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_file_is_replaced(kind: str, mnist_dir: Path, tmp_path: Path) -> None:
+    raw = copy(mnist_dir, tmp_path)
+    (raw / NAME).write_bytes(DAMAGE[kind]((raw / NAME).read_bytes()))
+    assert "bundled" in prepare("MNIST", tmp_path)
+    assert good(tmp_path)
+
+
+def test_swapped_and_missing_files_are_replaced(mnist_dir: Path, tmp_path: Path) -> None:
+    raw = copy(mnist_dir, tmp_path)
+    (raw / NAME).rename(raw / "train-labels-idx1-ubyte")
+    assert "bundled" in prepare("MNIST", tmp_path)
+    assert good(tmp_path)
+
+
+def test_takes_the_mirror_when_it_answers(mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    for name in MNIST_SHA256:
+        content = gzip.compress((mnist_dir / "MNIST" / "raw" / name).read_bytes(), 1)
+        (served / f"{name}.gz").write_bytes(content)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        good_mirror = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/", good_mirror])
+        assert "downloaded" in prepare("MNIST", tmp_path / "data")
+        assert good(tmp_path / "data")
+        # A mirror that serves something else is not believed.
+        (served / f"{NAME}.gz").write_bytes(gzip.compress(b"something else"))
+        assert "bundled" in prepare("MNIST", tmp_path / "other")
+        assert good(tmp_path / "other")
+        server.shutdown()
+
+
+def test_a_mirror_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    class Hangs(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            release.wait(60)
+
+    monkeypatch.setattr(files, "MIRROR_SECONDS", 0.5)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hangs) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        assert "bundled" in prepare("MNIST", tmp_path)
+        release.set()
+        server.shutdown()
+
+
+def _prepare_quietly(folder: Path) -> None:
+    datasets.MNIST.mirrors = []
+    prepare("MNIST", folder)
+
+
+def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_prepare_quietly, args=(tmp_path,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert good(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "MNIST" / "raw").iterdir()) == sorted(MNIST_SHA256)
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"cannot write MNIST to .*--data\.data_dir"):
+        prepare("MNIST", tmp_path / "file" / "data")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(DataError, match="Permission denied"):
+        prepare("MNIST", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource limits")
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None:
+    program = f"""
+import resource
+from torchvision import datasets
+from mnist_cnn.data.files import DataError, prepare
+from pathlib import Path
+datasets.MNIST.mirrors = []
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
+try:
+    prepare("MNIST", Path({str(tmp_path)!r}))
+except DataError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "File too large" in result.stdout
+    assert "--data.data_dir" in result.stdout
+    assert not [path for path in (tmp_path / "MNIST" / "raw").iterdir() if path.name not in MNIST_SHA256]
+    assert "bundled" in prepare("MNIST", tmp_path)
+    assert good(tmp_path)
+
+
+def test_a_damaged_installation_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "BUNDLE", tmp_path)
+    with pytest.raises(DataError, match="reinstall"):
+        prepare("MNIST", tmp_path / "data")
+    (tmp_path / f"{NAME}.xz").write_bytes(b"\xfd7zXZ\0garbage")
+    with pytest.raises(DataError, match="reinstall"):
+        files._unbundle(NAME)
+
+
+def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.utils._urlretrieve", refuse)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "archive"),
+    [
+        ("FashionMNIST", "train-images-idx3-ubyte.gz"),
+        ("KMNIST", "t10k-labels-idx1-ubyte.gz"),
+        ("QMNIST", "qmnist-train-labels-idx2-int.gz"),
+        ("EMNIST", "gzip.zip"),
+    ],
+)
+def test_other_data_sets_say_which_files_to_put_where(
+    dataset: files.DatasetName, archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_downloads(monkeypatch)
+    with pytest.raises(DataError) as error:
+        prepare(dataset, tmp_path)
+    assert archive in str(error.value)
+    assert str(tmp_path / dataset / "raw") in str(error.value)
+
+
+def test_archives_that_the_user_put_there_are_unpacked_and_read(
+    mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_downloads(monkeypatch)
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    resources = []
+    for name in MNIST_SHA256:  # MNIST's own files stand in for clothes
+        content = gzip.compress((mnist_dir / "MNIST" / "raw" / name).read_bytes(), 1)
+        (raw / f"{name}.gz").write_bytes(content)
+        resources.append((f"{name}.gz", hashlib.md5(content).hexdigest()))
+    monkeypatch.setattr(datasets.FashionMNIST, "resources", resources)
+    assert "archives" in prepare("FashionMNIST", tmp_path)
+    assert load("FashionMNIST", tmp_path, train=False)[1][:3].tolist() == [7, 2, 1]
+    (raw / NAME).write_bytes(b"half")  # as an interrupted unpacking leaves it
+    assert "archives" in prepare("FashionMNIST", tmp_path)
+    assert load("FashionMNIST", tmp_path, train=False)[1][:3].tolist() == [7, 2, 1]
+
+
+def test_emnist_is_turned_upright_and_qmnist_has_plain_labels(mnist_dir: Path, tmp_path: Path) -> None:
+    images, labels = load("MNIST", mnist_dir, train=False)
+    raw = tmp_path / "EMNIST" / "raw"
+    raw.mkdir(parents=True)
+    header = bytes.fromhex("00000803") + (10).to_bytes(4, "big") + bytes.fromhex("0000001c0000001c")
+    turned = images[:10, 0].transpose(1, 2).contiguous().numpy().tobytes()
+    for kind in ("train", "test"):
+        (raw / f"emnist-digits-{kind}-images-idx3-ubyte").write_bytes(header + turned)
+        content = bytes.fromhex("00000801") + (10).to_bytes(4, "big") + bytes(labels[:10].tolist())
+        (raw / f"emnist-digits-{kind}-labels-idx1-ubyte").write_bytes(content)
+    assert torch.equal(load("EMNIST", tmp_path, train=True)[0], images[:10])
+
+    raw = tmp_path / "QMNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "qmnist-test-images-idx3-ubyte").write_bytes(header + images[:10].numpy().tobytes())
+    rows = b"".join(int(label).to_bytes(4, "big") + bytes(28) for label in labels[:10])
+    content = bytes.fromhex("00000c02") + (10).to_bytes(4, "big") + (8).to_bytes(4, "big") + rows
+    (raw / "qmnist-test-labels-idx2-int").write_bytes(content)
+    assert torch.equal(load("QMNIST", tmp_path, train=False)[1], labels[:10])
+
+
+def test_unreadable_files_of_other_data_sets_name_the_folder(tmp_path: Path) -> None:
+    raw = tmp_path / "KMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in MNIST_SHA256:
+        (raw / name).write_bytes(b"\0\0\x08\x03")
+    with pytest.raises(DataError, match=r"cannot read KMNIST .* delete"):
+        load("KMNIST", tmp_path, train=True)
+
+
+def test_an_unknown_data_set_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="FashionMNIST"):
+        prepare("CIFAR10", tmp_path)  # type: ignore[arg-type]
