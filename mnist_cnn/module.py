@@ -1,0 +1,204 @@
+"""The LightningModule: a network, its loss, optimizer, schedule and metrics."""
+
+import inspect
+from types import FrameType
+from typing import Any, Literal, Self, cast
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from mnist_cnn.networks import TutorialCNN
+
+Batch = tuple[Tensor, Tensor]
+
+
+class DigitClassifier(L.LightningModule):
+    """Trains and scores any network that maps images [B, 1, 28, 28] to logits or log-probabilities [B, 10]."""
+
+    def __init__(
+        self,
+        network: nn.Module | None = None,
+        optimizer: Literal["adam", "adamw", "sgd"] = "adamw",
+        learning_rate: PositiveFloat = 0.005,
+        weight_decay: NonNegativeFloat = 0.01,
+        momentum: ClosedUnitInterval = 0.9,
+        schedule: Literal["constant", "exponential", "one_cycle"] = "exponential",
+        gamma: PositiveFloat = 0.5,
+        label_smoothing: ClosedUnitInterval = 0.0,
+    ) -> None:
+        """The defaults are the recipe of the tutorial's CNN, its learning rate halved after each epoch.
+
+        Args:
+            network: What is trained, by class path: one of `mnist_cnn.networks`, or your own. It gets raw pixels,
+                uint8 0 to 255, and scales them itself. Default: `TutorialCNN`.
+            optimizer: `adam` (weight decay is L2, added to the gradient), `adamw` (decoupled weight decay), or
+                `sgd` with Nesterov momentum.
+            learning_rate: The step size; the highest one where the schedule varies it.
+            weight_decay: The optimizer's weight decay.
+            momentum: Of `sgd`; 0 turns it off. The others ignore it.
+            schedule: `constant`; `exponential`, times `gamma` after each epoch; or `one_cycle`, up and down again
+                once over all steps (https://arxiv.org/abs/1708.07120).
+            gamma: The factor of `exponential`.
+            label_smoothing: The share of the target's probability that is spread over all classes in training.
+        """
+        super().__init__()
+        self._save_plain_hyperparameters(network)
+        self.network = (TutorialCNN() if network is None else network).to(memory_format=torch.channels_last)
+        self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+        self.train_metrics = StageMetrics("train")
+        self.val_metrics = StageMetrics("val", by_class=True)
+        self.test_metrics = StageMetrics("test", by_class=True)
+
+    def _save_plain_hyperparameters(self, network: nn.Module | None) -> None:
+        """Keeps the arguments of `__init__` as plain data, which `torch.load(weights_only=True)` reads.
+
+        A network from the command line is there as class path and arguments. Of one that was handed over as an
+        object only the class is known, so `load_from_checkpoint` builds it with its default arguments; for others
+        hand the object to `load_from_checkpoint(path, network=...)`, too.
+        """
+        frame = cast(FrameType, cast(FrameType, inspect.currentframe()).f_back)
+        self.save_hyperparameters(ignore=["network"], frame=frame)
+        if "_instantiator" in self.hparams:  # built from a command line, a config or a checkpoint
+            self.save_hyperparameters(frame=frame)
+        elif network is not None:
+            kind = type(network)
+            spec = {"class_path": f"{kind.__module__}.{kind.__qualname__}"}
+            rebuild = "lightning.pytorch.cli.instantiate_module"
+            self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": rebuild})
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the network's arguments, which Lightning does not hand on to a model that it rebuilds."""
+        saved = checkpoint.get("hyper_parameters", {})
+        kept = {name: saved[name] for name in ("network", "_instantiator") if isinstance(saved.get(name), dict | str)}
+        self.save_hyperparameters({**self.hparams, **kept})
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """Rebuilds the model of a checkpoint file, with its own network class and arguments.
+
+        As Lightning's, but by default (`weights_only=True`) it reads plain data and tensors only, so that a
+        checkpoint cannot run code of its own.
+        """
+        kwargs.setdefault("weights_only", True)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]."""
+        return self.network(images).log_softmax(dim=1)  # leaves log-probabilities as they are
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch, a scalar."""
+        images, labels = batch
+        log_probs = self(images)
+        loss = F.cross_entropy(log_probs, labels, label_smoothing=self.hparams["label_smoothing"])
+        self.train_metrics.update(loss.detach(), log_probs.detach(), labels)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Logs the training metrics once an epoch, each image as it was seen."""
+        if self.trainer.is_last_batch:  # not in on_train_epoch_end, which comes too late for the progress bar
+            self._log_metrics(self.train_metrics)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Log-probabilities, float [B, 10]."""
+        return self._evaluate(self.val_metrics, batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Log-probabilities, float [B, 10]."""
+        return self._evaluate(self.test_metrics, batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Probabilities, float [B, 10]."""
+        return self(batch[0]).exp()
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics of the validation split."""
+        self._log_metrics(self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the metrics of the test set."""
+        self._log_metrics(self.test_metrics)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer and the schedule that the arguments of this class name."""
+        options: dict[str, Any] = {
+            "lr": self.hparams["learning_rate"],
+            "weight_decay": self.hparams["weight_decay"],
+        }
+        options["fused"] = self.device.type in ("cpu", "cuda", "mps")  # one kernel for all parameters
+        parameters = self.network.parameters()
+        optimizer: torch.optim.Optimizer
+        match self.hparams["optimizer"]:
+            case "adam":
+                optimizer = torch.optim.Adam(parameters, **options)
+            case "adamw":
+                optimizer = torch.optim.AdamW(parameters, **options)
+            case _:
+                momentum = self.hparams["momentum"]
+                optimizer = torch.optim.SGD(parameters, momentum=momentum, nesterov=momentum > 0, **options)
+        match self.hparams["schedule"]:
+            case "exponential":
+                decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, self.hparams["gamma"])
+                return {"optimizer": optimizer, "lr_scheduler": {"scheduler": decay, "interval": "epoch"}}
+            case "one_cycle":
+                cycle = torch.optim.lr_scheduler.OneCycleLR(
+                    optimizer,
+                    max_lr=self.hparams["learning_rate"],
+                    total_steps=int(self.trainer.estimated_stepping_batches),
+                )
+                return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+        return optimizer
+
+    def _evaluate(self, metrics: "StageMetrics", batch: Batch) -> Tensor:
+        images, labels = batch
+        log_probs = self(images)
+        metrics.update(F.nll_loss(log_probs, labels), log_probs, labels)
+        return log_probs
+
+    def _log_metrics(self, metrics: "StageMetrics") -> None:
+        for name, value in metrics.compute().items():
+            self.log(name, value, on_step=False, on_epoch=True, prog_bar="by_class" not in name)
+        metrics.reset()
+
+
+class StageMetrics(nn.Module):
+    """Loss, accuracy and, if asked for, the accuracy of each class, exact over all images of a stage.
+
+    Updated in place rather than by `self.log`, which would cost as much as all else that Lightning does in a step.
+    """
+
+    def __init__(self, stage: str, by_class: bool = False) -> None:
+        super().__init__()
+        self.stage = stage
+        self.loss = MeanMetric()
+        self.accuracy = MulticlassAccuracy(10, average="micro", validate_args=False)
+        self.by_class = MulticlassAccuracy(10, average="none", validate_args=False) if by_class else None
+
+    def update(self, loss: Tensor, log_probs: Tensor, labels: Tensor) -> None:
+        """Adds a batch: its mean loss, scalar; log-probabilities [B, 10]; labels [B]."""
+        self.loss.update(loss, weight=len(labels))
+        self.accuracy.update(log_probs, labels)
+        if self.by_class:
+            self.by_class.update(log_probs, labels)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Scalars by name, the same in every process."""
+        values = {
+            f"loss/{self.stage}": self.loss.compute(),
+            f"accuracy/{self.stage}": self.accuracy.compute(),
+        }
+        if self.by_class:
+            for digit, accuracy in enumerate(self.by_class.compute()):
+                values[f"accuracy_by_class_{self.stage}/{digit}"] = accuracy
+        return values
+
+    def reset(self) -> None:
+        """Forgets all batches."""
+        for metric in self.children():
+            metric.reset()  # type: ignore[operator]
