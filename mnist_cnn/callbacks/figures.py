@@ -1,0 +1,204 @@
+"""Pictures and layouts for TensorBoard: what the numbers alone do not show."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerFn
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from mnist_cnn.data.datamodule import DigitDataModule
+
+INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 43)
+
+
+class TensorBoardFigures(Callback):
+    """Draws into TensorBoard: the confusion matrix, the most confident mistakes, the first layer's filters.
+
+    Also sets up the page of custom scalars, where the curves of training and validation share a chart, and lists
+    the hyperparameters with the final metrics. Does nothing without a TensorBoardLogger.
+    """
+
+    def __init__(self, every_n_epochs: PositiveInt = 1, mistakes: NonNegativeInt = 25) -> None:
+        """What is drawn how often.
+
+        Args:
+            every_n_epochs: Draw after every so many epochs of training.
+            mistakes: How many wrongly read digits to show, those of which the network was surest first.
+        """
+        self.every_n_epochs = every_n_epochs
+        self.mistakes = mistakes
+        self._confusion = MulticlassConfusionMatrix(10, validate_args=False)
+        self._wrong: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self._hyperparameters_listed = False
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Puts training and validation into one chart each, on TensorBoard's page of custom scalars."""
+        if writer := _writer(trainer):
+            stages = ["train", "val"] if _data(trainer).val_size else ["train"]
+            charts = {name: ["Multiline", [f"{name}/{stage}" for stage in stages]] for name in ("accuracy", "loss")}
+            writer.add_custom_scalars({"training and validation": charts})
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forgets the epoch before."""
+        self._confusion.reset()
+        self._confusion.to(pl_module.device)
+        self._wrong.clear()
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Counts a batch and keeps its mistakes."""
+        if not self._due(trainer):
+            return
+        images, labels = batch
+        confidence, predicted = outputs.max(dim=1)
+        self._confusion.update(predicted, labels)
+        wrong = predicted != labels
+        self._wrong.append((confidence[wrong].exp(), predicted[wrong], labels[wrong], images[wrong]))
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draws the figures of the split that was just scored."""
+        if not self._due(trainer):
+            return
+        counts = self._confusion.compute()  # in all processes, which it synchronizes
+        if writer := _writer(trainer):
+            stage, step = ("test" if trainer.testing else "validation"), trainer.global_step
+            _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu()), step)
+            confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
+            surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
+            if len(surest):
+                picture = draw_mistakes(images[surest], labels[surest], predicted[surest], confidence[surest])
+                _add_image(writer, f"{stage}/most_confident_mistakes", picture, step)
+
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_batch_end = on_validation_batch_end
+    on_test_epoch_end = on_validation_epoch_end
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draws the filters of the first convolution."""
+        first = next((layer for layer in pl_module.modules() if isinstance(layer, nn.Conv2d)), None)
+        if first is not None and self._due(trainer) and (writer := _writer(trainer)):
+            _add_image(writer, "filters/first_layer", draw_filters(first.weight.detach().cpu()), trainer.global_step)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Lists the hyperparameters with the final metrics."""
+        stage = "val" if "accuracy/val" in trainer.callback_metrics else "train"
+        names = [name for name in (f"accuracy/{stage}", f"loss/{stage}") if name in trainer.callback_metrics]
+        if names and isinstance(trainer.logger, TensorBoardLogger):
+            settings = {"max_epochs": trainer.max_epochs, **_data(trainer).hparams, **pl_module.hparams}
+            settings.pop("_instantiator", None)
+            metrics = {name: float(trainer.callback_metrics[name]) for name in names}
+            trainer.logger.log_hyperparams(settings, metrics, step=trainer.global_step)
+
+    def _due(self, trainer: L.Trainer) -> bool:
+        in_fit = trainer.state.fn == TrainerFn.FITTING
+        return not trainer.sanity_checking and not (in_fit and (trainer.current_epoch + 1) % self.every_n_epochs)
+
+
+def draw_confusion(counts: Tensor) -> Image.Image:
+    """Draws a confusion matrix: a row for each true digit, a column for each answer.
+
+    Args:
+        counts: int [10, 10].
+    """
+    cell, margin = 40, 52
+    picture = Image.new("RGB", (margin + 10 * cell + 8, margin + 10 * cell + 8), PAPER)
+    draw = ImageDraw.Draw(picture)
+    share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+    draw.text((margin + 5 * cell, 14), "predicted digit", INK, _font(15), anchor="mm")
+    draw.text((4, 30), "true", INK, _font(15))
+    for row in range(10):
+        middle = margin + row * cell + cell // 2
+        draw.text((margin - 14, middle), str(row), INK, _font(15), anchor="mm")
+        draw.text((middle, margin - 14), str(row), INK, _font(15), anchor="mm")
+        for column in range(10):
+            count, part = int(counts[row, column]), float(share[row, column])
+            # A mistake of 5% of a digit is as dark as can be.
+            colour = _blend(BLUE, 0.75 * part) if row == column else _blend(RED, min(1.0, 20 * part) ** 0.5)
+            left, top = margin + column * cell, margin + row * cell
+            draw.rectangle((left, top, left + cell - 2, top + cell - 2), colour if count else (244, 244, 244))
+            if count:
+                ink = PAPER if sum(colour) < 400 else INK
+                draw.text((left + cell // 2 - 1, middle), str(count), ink, _font(13), anchor="mm")
+    return picture
+
+
+def draw_mistakes(images: Tensor, labels: Tensor, predicted: Tensor, confidence: Tensor) -> Image.Image:
+    """Draws digits with what they are, what they were taken for and how surely.
+
+    Args:
+        images: uint8 [N, 1, 28, 28].
+        labels: int [N], the true digits.
+        predicted: int [N].
+        confidence: float [N], 0 to 1.
+    """
+    tiles = []
+    for image, label, answer, sure in zip(images, labels, predicted, confidence, strict=True):
+        tile = Image.new("RGB", (112, 132), PAPER)
+        tile.paste(Image.fromarray(255 - image[0].numpy()).resize((112, 112), Image.Resampling.NEAREST), (0, 0))
+        text = f"{int(label)} read as {int(answer)}, {float(sure):.0%}"
+        ImageDraw.Draw(tile).text((56, 122), text, INK, _font(13), anchor="mm")
+        tiles.append(tile)
+    return _grid(tiles, columns=5)
+
+
+def draw_filters(weights: Tensor) -> Image.Image:
+    """Draws the kernels of a convolution in grey: black the most negative weight, white the most positive.
+
+    Args:
+        weights: float [out channels, in channels, height, width]; the mean over the input channels is shown.
+    """
+    kernels = weights.mean(dim=1)
+    grey = 127.5 + 127.5 * kernels / kernels.abs().max().clamp(min=1e-12)
+    tiles = [Image.fromarray(kernel.round().byte().numpy()) for kernel in grey]
+    return _grid([tile.resize((48, 48), Image.Resampling.NEAREST).convert("RGB") for tile in tiles], columns=8)
+
+
+def _grid(tiles: Sequence[Image.Image], columns: int, gap: int = 6) -> Image.Image:
+    width, height = tiles[0].width + gap, tiles[0].height + gap
+    rows = -(-len(tiles) // columns)
+    picture = Image.new("RGB", (min(columns, len(tiles)) * width + gap, rows * height + gap), PAPER)
+    for i, tile in enumerate(tiles):
+        picture.paste(tile, (gap + i % columns * width, gap + i // columns * height))
+    return picture
+
+
+def _blend(colour: tuple[int, int, int], strength: float) -> tuple[int, int, int]:
+    red, green, blue = (round(255 + (channel - 255) * strength) for channel in colour)
+    return red, green, blue
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _add_image(writer: SummaryWriter, tag: str, picture: Image.Image, step: int) -> None:
+    writer.add_image(tag, np.asarray(picture), step, dataformats="HWC")
+
+
+def _writer(trainer: L.Trainer) -> SummaryWriter | None:
+    """TensorBoard's writer, in the one process that writes."""
+    if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return trainer.logger.experiment
+    return None
+
+
+def _data(trainer: L.Trainer) -> DigitDataModule:
+    return trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit, but not annotated

@@ -1,0 +1,72 @@
+"""What a run tells while it goes on: a bar on a terminal, a line per epoch elsewhere, the speed in TensorBoard."""
+
+import sys
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback, ProgressBar, RichProgressBar
+
+
+def progress_bar() -> ProgressBar:
+    """The bar for where the output goes: animated on a terminal, plain lines in a file or a pipe."""
+    # Redrawing for every batch would cost more than a small network's step.
+    return RichProgressBar(refresh_rate=20, leave=True) if sys.stdout.isatty() else EpochLines()
+
+
+class EpochLines(ProgressBar):
+    """One line of text after each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Silences the processes that are not the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Undoes `disable`."""
+        self._enabled = True
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Prints the metrics of the epoch."""
+        metrics = {name: float(value) for name, value in trainer.progress_bar_metrics.items()}
+        texts = [f"{name} {value:.2%}" for name, value in metrics.items() if name.startswith("accuracy")]
+        texts += [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("loss")]
+        if self._enabled:
+            print(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}:",
+                ", ".join(sorted(texts)),
+                flush=True,
+            )
+
+
+class Speed(Callback):
+    """Logs the seconds and the training images per second of every epoch, validation included in neither."""
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Starts the clock."""
+        self._images = 0
+        self._paused = 0.0
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Counts images."""
+        self._images += len(batch[0]) * trainer.world_size
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stops the clock."""
+        self._pause = time.perf_counter()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Goes on."""
+        if not trainer.sanity_checking:
+            self._paused = getattr(self, "_paused", 0.0) + time.perf_counter() - self._pause
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Logs the epoch's figures."""
+        seconds = time.perf_counter() - self._start - self._paused
+        pl_module.log_dict({"speed/epoch_seconds": seconds, "speed/images_per_second": self._images / seconds})

@@ -1,0 +1,121 @@
+"""What is left of `test` and `predict`: the verdict in words, and a file of predictions."""
+
+import contextlib
+import csv
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import BasePredictionWriter, Callback
+from torch import Tensor
+from torchmetrics import CatMetric
+
+from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule
+from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
+
+
+class TestReport(Callback):
+    """Prints accuracy, number of errors and a 95% confidence interval after `test`.
+
+    For MNIST also without the 15 test digits whose labels human raters did not confirm.
+    """
+
+    __test__ = False  # not a test case of pytest
+
+    def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Starts empty."""
+        self._errors = CatMetric().to(pl_module.device)
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        *args: Any,
+    ) -> None:
+        """Notes which test digits were read wrongly."""
+        wrong = outputs.argmax(dim=1) != batch[1]
+        sampler: BatchSampler = trainer.test_dataloaders.sampler  # type: ignore[union-attr]
+        self._errors.update(sampler.batches()[batch_idx].to(wrong.device)[wrong].float())
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Prints the verdict."""
+        errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
+        data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        if not trainer.is_global_zero or data.test_set is None:
+            return
+        batches = trainer.test_dataloaders.sampler.batches()[: int(trainer.num_test_batches[0])]  # type: ignore[union-attr]
+        count = sum(len(batch) for batch in batches)
+        print(f"{data.dataset} test set: {verdict(len(errors), count)}")
+        if data.dataset == "MNIST" and count == len(data.test_set):
+            disputed = set(UNCONFIRMED_TEST_LABELS)
+            confirmed = verdict(len(errors - disputed), count - len(disputed))
+            print(f"without the {len(disputed)} digits whose labels people did not confirm: {confirmed}")
+
+
+def verdict(errors: int, count: int) -> str:
+    """Accuracy, errors and the 95% interval of a score, in words."""
+    low, high = wilson_interval(count - errors, count)
+    return f"accuracy {1 - errors / count:.2%}, {errors} errors in {count:,} (95% interval {low:.2%} to {high:.2%})"
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a proportion (E. B. Wilson, 1927).
+
+    Args:
+        successes: How many of the trials succeeded.
+        trials: At least 1.
+        z: The normal quantile; the default gives 95%.
+
+    Returns:
+        The lower and the upper bound, 0 to 1.
+    """
+    share = successes / trials
+    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    middle = share + z * z / (2 * trials)
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Writes the predictions of `predict` to a CSV file: one line per image, in order."""
+
+    def __init__(self, output: str = "predictions.csv") -> None:
+        """Where the predictions go.
+
+        Args:
+            output: The CSV file, with the columns file, digits and confidence (0 to 1). It is complete or absent.
+        """
+        super().__init__(write_interval="epoch")
+        self.output = Path(output)
+
+    def write_on_epoch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
+    ) -> None:
+        """Writes the file, under another name first."""
+        if trainer.world_size > 1:
+            raise DataError("predict runs in one process: add --trainer.devices=1")
+        probabilities: Tensor = torch.cat(predictions)
+        confidence, digits = probabilities.max(dim=1)
+        dataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
+        partial = self.output.with_name(f"{self.output.name}.{os.getpid()}.partial")
+        try:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("w", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(["file", "digits", "confidence"])
+                for i, (digit, sure) in enumerate(zip(digits.tolist(), confidence.tolist(), strict=True)):
+                    writer.writerow([f"{dataset}/test/{i}", digit, f"{sure:.6f}"])
+            partial.replace(self.output)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise DataError(
+                f"cannot write {self.output} ({error.strerror}): choose another file with --predictions.output=FILE.csv"
+            ) from error
+        print(f"{len(digits):,} predictions: {self.output}")

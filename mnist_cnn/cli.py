@@ -1,0 +1,336 @@
+"""The command line: Lightning's CLI with this project's defaults, checkpoints by name and errors of one line."""
+
+import ctypes
+import logging
+import os
+import platform
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from jsonargparse import Namespace
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from mnist_cnn.callbacks.figures import TensorBoardFigures
+from mnist_cnn.callbacks.progress import Speed, progress_bar
+from mnist_cnn.callbacks.results import PredictionWriter, TestReport, verdict
+from mnist_cnn.data.datamodule import DigitDataModule
+from mnist_cnn.data.files import DataError
+from mnist_cnn.module import DigitClassifier
+
+NOISE = [
+    r".*does not have many workers",  # workers only slow down data that are in memory
+    r".*`isinstance\(treespec, LeafSpec\)",  # inside Lightning
+    r"Total length of `list` across ranks is zero",  # nothing is validated where val_size is 0
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its folder
+    r"The number of training batches .* is smaller than the logging interval",  # metrics are logged per epoch
+    r"`torch.jit.trace(_method)?` is deprecated",  # how TensorBoard draws the graph
+    r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
+]
+"""Warnings of libraries that a user of this command line can do nothing about, by message."""
+
+CHATTER = ("Tip:", "TPU available", "HPU available", "Loaded model weights", "Restor")
+"""Lightning's lines of information that say nothing new, by a part of the message."""
+
+VERBS = {
+    "fit": "Trains a network and keeps its best and its last checkpoint.",
+    "validate": "Scores a checkpoint on the validation split of its run.",
+    "test": "Scores a checkpoint on the official test set.",
+    "predict": "Writes the predictions of a checkpoint for the test set to a CSV file.",
+}
+
+DEFAULTS = {
+    "trainer.max_epochs": 10,
+    "trainer.num_sanity_val_steps": 0,
+    "trainer.logger": {
+        "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
+        "init_args": {"save_dir": ".", "default_hp_metric": False, "log_graph": True},
+    },
+    "model.network": {"class_path": "mnist_cnn.networks.TutorialCNN"},
+    "checkpoint.monitor": "accuracy/val",
+    "checkpoint.mode": "max",
+    "checkpoint.filename": "best",
+    "checkpoint.save_last": True,
+    "checkpoint.save_on_train_epoch_end": True,
+    "checkpoint.enable_version_counter": False,
+}
+
+
+def main(args: ArgsType = None) -> None:
+    """Runs the command line; what a user can mend ends it with one line on stderr and exit status 2.
+
+    Args:
+        args: The arguments, as a list of strings or a dictionary. Default: those of the process.
+    """
+    try:
+        run(args)
+    except (DataError, CheckpointError, MisconfigurationException) as error:
+        fail(_plain(error))
+    except RuntimeError as error:
+        if not str(error).startswith("Error(s) in loading state_dict"):
+            raise
+        fail("the checkpoint's weights do not fit the network: leave out --model.network, or name the one it was for")
+
+
+def run(args: ArgsType = None) -> "DigitCLI":
+    """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand."""
+    keep_freed_memory()
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message=message)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).addFilter(_is_news)
+    usage = "%(prog)s [--option=value ...]"
+    return DigitCLI(
+        DigitClassifier,
+        DigitDataModule,
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+        parser_class=OneLineParser,
+        parser_kwargs={verb: {"description": text, "usage": usage} for verb, text in VERBS.items()},
+        auto_configure_optimizers=False,
+        args=args,
+    )
+
+
+def fail(error: BaseException | str) -> NoReturn:
+    """Ends the program with one line on stderr and exit status 2."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to reuse large blocks of freed memory rather than hand each one back to the kernel.
+
+    The activations of a batch are tens of megabytes, and fetching their pages anew for every batch takes a third
+    of an epoch. Setting one of glibc's own MALLOC_ variables or GLIBC_TUNABLES turns this off.
+    """
+    if platform.libc_ver()[0] != "glibc" or any(name.startswith(("MALLOC_", "GLIBC_TUN")) for name in os.environ):
+        return
+    libc = ctypes.CDLL(None)
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    libc.mallopt(m_mmap_threshold, 32 * 2**20)  # the most that glibc allows
+    libc.mallopt(m_trim_threshold, 2**30)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be found or read; the message is one line that says what to do."""
+
+
+class OneLineParser(LightningArgumentParser):
+    """Reports a wrong argument in one line, without the usage of a hundred options."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Ends the program."""
+        text = " ".join(message.split())
+        # Of a type with alternatives, the first one's complaint is the one about what the user typed.
+        if alternatives := re.search(r"Errors: - (.*?) (?:- Expected a <class 'NoneType'>|Given value)", text):
+            text = f"{text.partition(': ')[0]}: {alternatives[1]}"
+        text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("typing.Literal", "one of ")
+        if text.startswith("--model.network:"):
+            text += " (give a class of mnist_cnn.networks, or the import path of your own torch.nn.Module)"
+        fail(text)
+
+
+class DigitCLI(LightningCLI):
+    """LightningCLI for `DigitClassifier` and `DigitDataModule`."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the callbacks that can be configured."""
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(TensorBoardFigures, "figures")
+        parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.set_defaults(DEFAULTS)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses the arguments, then once more with what the checkpoint brings as defaults."""
+        super().parse_arguments(parser, args)
+        verb, config = self._verb_config()
+        path = config.get("ckpt_path")
+        if path is None and verb != "fit":
+            raise CheckpointError(
+                f"{verb} needs trained weights: add --ckpt_path=best (of the newest run), --ckpt_path=last or "
+                f"--ckpt_path=FILE"
+            )
+        found = None if path is None else find_checkpoint(str(path), _logs(config), required=verb != "fit")
+        if found:
+            defaults = checkpoint_arguments(found)
+            if (found.parent.parent / "config.yaml").exists():  # a run's own folder: go on there
+                defaults["trainer.logger"] = _run_logger(found.parent.parent, log_graph=verb == "fit")
+            elif verb != "fit":
+                defaults["trainer.logger"] = False
+            try:
+                self._subcommand_parsers[verb].set_defaults(defaults)
+            except (ImportError, AttributeError, ValueError) as error:
+                raise CheckpointError(f"{found} is for a network that cannot be had here: {error}") from error
+            super().parse_arguments(parser, args)
+            config = self._verb_config()[1]
+            print(f"checkpoint: {found}")
+        elif path is not None:
+            print("checkpoint: no earlier run to resume, starting from the beginning")
+        self._complete(verb, config, found)
+
+    def _verb_config(self) -> tuple[str, Namespace]:
+        verb = self.config["subcommand"]
+        return verb, self.config[verb]
+
+    def _complete(self, verb: str, config: Namespace, checkpoint: Path | None) -> None:
+        """Settings that follow from other settings."""
+        config["ckpt_path"] = str(checkpoint) if checkpoint else None
+        config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
+        if verb in ("validate", "test"):
+            config["verbose"] = False  # the report says it better
+        if verb != "fit":
+            warnings.filterwarnings("ignore", message="The dirpath has changed")  # no checkpoint is written
+        if config["trainer"]["fast_dev_run"]:
+            config["checkpoint"]["save_last"] = False  # Lightning would write it all the same
+        logger = config["trainer"]["logger"]
+        if isinstance(logger, Namespace) and logger["init_args"].get("save_dir") == ".":
+            logger["init_args"]["save_dir"] = config["trainer"].get("default_root_dir") or "."
+        if verb != "fit" or not logger:  # the configuration of a run is that of its training
+            self.save_config_callback = None
+        if verb == "predict":
+            config["trainer"]["logger"] = False
+        if config["data"]["val_size"] == 0 or config["trainer"].get("limit_val_batches") == 0:
+            if verb == "validate":
+                raise DataError("nothing to validate with --data.val_size=0: give a larger one, or use test")
+            if config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
+                config["checkpoint"]["monitor"] = None  # best is then the last epoch
+
+    def _parse_ckpt_path(self) -> None:
+        """Replaced by `parse_arguments`, where arguments that the user gave win over the checkpoint's."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds the callbacks that depend on where the output goes."""
+        config = self._get(self.config_init, "trainer")
+        callbacks = config["callbacks"] or []
+        callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
+        if config["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
+            callbacks.append(progress_bar())
+        if config["logger"]:
+            callbacks += [LearningRateMonitor(), Speed()]
+        return super().instantiate_trainer(**kwargs, callbacks=[*callbacks, TestReport()])
+
+    def after_fit(self) -> None:
+        """Says what came out and what to type next."""
+        checkpoint = self.trainer.checkpoint_callback
+        if _is_trial(self.trainer) or not isinstance(checkpoint, ModelCheckpoint) or not self.trainer.is_global_zero:
+            return
+        path = os.path.relpath(checkpoint.best_model_path) if checkpoint.best_model_path else None
+        metrics = self.trainer.callback_metrics
+        if checkpoint.best_model_score is not None and checkpoint.monitor == "accuracy/val":
+            print(f"best validation accuracy: {float(checkpoint.best_model_score):.2%}")
+        elif "accuracy/train" in metrics:
+            print(
+                f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)"
+            )
+        if path:
+            print(f"checkpoint: {path}")
+            print(f"test it:    {_program()} test --ckpt_path={path}")
+        if self.trainer.logger:
+            print(f"see it:     tensorboard --logdir {os.path.relpath(_logs(self._verb_config()[1]))}")
+
+    def after_validate(self) -> None:
+        """Prints the verdict."""
+        data = self.datamodule
+        if self.trainer.is_global_zero and data.val_set is not None and not _is_trial(self.trainer):
+            count = len(data.val_set)
+            errors = round((1 - float(self.trainer.callback_metrics["accuracy/val"])) * count)
+            print(f"{data.dataset} validation split: {verdict(errors, count)}")
+
+
+def find_checkpoint(path: str, logs: Path, required: bool) -> Path | None:
+    """Resolves what `--ckpt_path` was given.
+
+    Args:
+        path: `best` or `last` of the newest run that has one, or a file.
+        logs: The folder that holds the runs.
+        required: Whether it is an error that there is no run for `best` or `last`.
+
+    Returns:
+        The file, or None where there is no run.
+
+    Raises:
+        CheckpointError: There is no such file.
+    """
+    if path not in ("best", "last"):
+        if not Path(path).is_file():
+            raise CheckpointError(f"there is no checkpoint {path}: give best, last or the path of a .ckpt file")
+        return Path(path)
+    found = sorted(logs.glob(f"*/checkpoints/{path}.ckpt"), key=lambda file: file.stat().st_mtime_ns)
+    if not found and (required or path == "best"):
+        raise CheckpointError(
+            f"no run in {logs} has a checkpoint yet: train one with `{_program()} fit`, or give --ckpt_path=FILE"
+        )
+    return found[-1] if found else None
+
+
+def checkpoint_arguments(path: Path) -> dict[str, Any]:
+    """Reads the arguments of model and data that a checkpoint was made with.
+
+    Returns:
+        Defaults for the parser, such as `model.learning_rate`.
+
+    Raises:
+        CheckpointError: The file is not a readable checkpoint of a `DigitClassifier`.
+    """
+    hint = "give another one with --ckpt_path=FILE"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file provokes in the unpickler
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as a checkpoint ({reason}): {hint}") from error
+    if not isinstance(content, dict) or not {"state_dict", "hyper_parameters"} <= content.keys():
+        raise CheckpointError(f"{path} is not a checkpoint of this project: {hint}")
+    groups = {"model": "hyper_parameters", "data": "datamodule_hyper_parameters"}
+    return {
+        f"{group}.{name}": value
+        for group, key in groups.items()
+        for name, value in content.get(key, {}).items()
+        if name != "_instantiator" and value is not None
+    }
+
+
+def _logs(config: Namespace) -> Path:
+    return Path(config["trainer"].get("default_root_dir") or ".") / "lightning_logs"
+
+
+def _run_logger(run: Path, log_graph: bool) -> dict[str, Any]:
+    """The TensorBoardLogger that goes on in the folder of a run."""
+    logger: dict[str, Any] = DEFAULTS["trainer.logger"]  # type: ignore[assignment]
+    place = {
+        "save_dir": str(run.parent.parent),
+        "name": run.parent.name,
+        "version": run.name,
+        "log_graph": log_graph,
+    }
+    return {**logger, "init_args": {**logger["init_args"], **place}}
+
+
+def _is_trial(trainer: Trainer) -> bool:
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+
+
+def _program() -> str:
+    return "python scripts/train.py" if Path(sys.argv[0]).name == "train.py" else "mnist-cnn"
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(part in record.getMessage() for part in CHATTER)
+
+
+def _plain(error: BaseException) -> str:
+    """The message of an error, with what to type where the library does not say it."""
+    text = str(error)
+    if "gpu backend" in text or "CUDAAccelerator" in text or "MPSAccelerator" in text:
+        return f"no GPU was found on this machine: use the CPU with `{_program()} fit --trainer.accelerator=cpu`"
+    return text
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mnist_cnn.callbacks.figures import BLUE, draw_confusion, draw_filters, draw_mistakes
+from mnist_cnn.callbacks.progress import EpochLines, progress_bar
+from mnist_cnn.callbacks.results import verdict, wilson_interval
+
+
+def colours(picture: Image.Image) -> set[tuple[int, ...]]:
+    return {tuple(colour) for colour in np.asarray(picture).reshape(-1, 3)}
+
+
+def test_confusion_matrix_shows_right_answers_blue_and_mistakes_red() -> None:
+    counts = torch.eye(10) * 50
+    counts[3, 8] = 5
+    picture = draw_confusion(counts)
+
+    def cell(row: int, column: int) -> tuple[int, ...]:
+        return picture.getpixel((52 + column * 40 + 2, 52 + row * 40 + 2))
+
+    red, _, blue = cell(3, 8)
+    assert red > blue + 50
+    red, _, blue = cell(3, 3)
+    assert blue > red + 50
+    assert cell(8, 3) == (244, 244, 244)
+
+
+def test_mistakes_are_ink_on_paper_with_a_caption() -> None:
+    images = torch.zeros(7, 1, 28, 28, dtype=torch.uint8)
+    images[:, :, 10:20, 10:20] = 255
+    picture = draw_mistakes(images, torch.arange(7), torch.arange(7) + 1, torch.linspace(1, 0.4, 7))
+    assert picture.size == (5 * 118 + 6, 2 * 138 + 6)
+    assert picture.getpixel((6 + 60, 6 + 60)) == (0, 0, 0)
+    assert picture.getpixel((6 + 2, 6 + 2)) == (255, 255, 255)
+    caption = np.asarray(picture.crop((6, 6 + 113, 6 + 112, 6 + 132)))
+    assert caption.min() < 100
+
+
+def test_filters_go_from_black_to_white() -> None:
+    weights = torch.zeros(9, 2, 3, 3)
+    weights[0, :, 0, 0], weights[1, :, 2, 2] = 1.0, -1.0
+    picture = draw_filters(weights)
+    assert picture.size == (8 * 54 + 6, 2 * 54 + 6)
+    assert picture.getpixel((7, 7)) == (255, 255, 255)
+    assert picture.getpixel((6 + 54 + 40, 6 + 40)) == (0, 0, 0)
+    assert colours(draw_filters(torch.zeros(1, 1, 3, 3))) == {(128, 128, 128), (255, 255, 255)}
+    assert BLUE not in colours(picture)
+
+
+def test_plain_lines_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert isinstance(progress_bar(), EpochLines)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (9920, 10_000, 0.99005, 0.99356), (1, 2, 0.0945, 0.9055)],
+)
+def test_wilson_interval_has_the_published_values(successes: int, trials: int, low: float, high: float) -> None:
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_verdict_in_words() -> None:
+    text = "accuracy 99.20%, 80 errors in 10,000 (95% interval 99.01% to 99.36%)"
+    assert verdict(80, 10_000) == text
+
+
+def test_csv_columns_are_what_the_help_says(tmp_path: Path) -> None:
+    from mnist_cnn.callbacks.results import PredictionWriter
+
+    class Trainer:
+        world_size = 1
+
+        class datamodule:
+            dataset = "MNIST"
+
+    probabilities = torch.eye(10)[[3, 1]] * 0.91 + 0.009
+    PredictionWriter(str(tmp_path / "new" / "p.csv")).write_on_epoch_end(Trainer, None, [probabilities], None)  # type: ignore[arg-type]
+    with (tmp_path / "new" / "p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [
+        {"file": "MNIST/test/0", "digits": "3", "confidence": "0.919000"},
+        {"file": "MNIST/test/1", "digits": "1", "confidence": "0.919000"},
+    ]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.csv"]

@@ -1,0 +1,308 @@
+"""End to end through `main([...])`, as users type it."""
+
+import csv
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import mnist_cnn
+from mnist_cnn import DigitClassifier
+from mnist_cnn.cli import main
+
+Cli = Callable[..., None]
+Fails = Callable[..., str]
+CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
+TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=20", "--trainer.limit_test_batches=3")
+
+
+def checkpoint(run: int = 0, name: str = "best") -> Path:
+    return Path(f"lightning_logs/version_{run}/checkpoints/{name}.ckpt")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    states = [torch.load(path, weights_only=True)["state_dict"] for path in (one, other)]
+    return all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def events(run: int = 0) -> EventAccumulator:
+    return EventAccumulator(f"lightning_logs/version_{run}").Reload()
+
+
+def test_fast_dev_run_leaves_nothing_behind(cli: Cli) -> None:
+    cli("fit", "--trainer.fast_dev_run=true")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_preset_runs_for_a_step(config: Path, cli: Cli) -> None:
+    cli("fit", "--config", str(config), "--trainer.fast_dev_run=true")
+
+
+def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli("fit", *TINY)
+    output = capsys.readouterr()
+    config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
+    assert config["model"]["network"]["class_path"] == "mnist_cnn.networks.TutorialCNN"
+    assert checkpoint().exists()
+    assert checkpoint(name="last").exists()
+    assert re.search(r"epoch 1/1: accuracy/train \d.*accuracy/val \d.*loss/train \d.*loss/val \d", output.out)
+    assert "best validation accuracy: " in output.out
+    assert f"test --ckpt_path={checkpoint()}" in output.out
+    assert "tensorboard --logdir lightning_logs" in output.out
+    assert "Warning" not in output.err
+
+    tags = events().Tags()
+    assert set(tags["scalars"]) >= {
+        *(f"{metric}/{stage}" for metric in ("accuracy", "loss") for stage in ("train", "val")),
+        "lr-AdamW",
+        "speed/epoch_seconds",
+        "speed/images_per_second",
+        "accuracy_by_class_val/7",
+    }
+    assert "hp_metric" not in tags["scalars"]
+    assert set(tags["images"]) == {
+        "validation/confusion_matrix",
+        "validation/most_confident_mistakes",
+        "filters/first_layer",
+    }
+    assert tags["graph"]
+    assert "_hparams_/session_start_info" in events().summary_metadata
+    assert "custom_scalars__config__" in events().summary_metadata
+
+
+def test_test_validate_and_predict_take_the_newest_run(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("fit", "--trainer.max_epochs=1", "--trainer.limit_train_batches=60")
+    cli("fit", *TINY)
+    before = sorted(Path().rglob("*.ckpt"))
+    os.utime(checkpoint(0))  # version_0 becomes the newest
+    capsys.readouterr()
+
+    cli("test", "--ckpt_path=best")
+    output = capsys.readouterr().out
+    assert f"checkpoint: {checkpoint(0)}" in output
+    both = re.findall(r"accuracy (\d+\.\d+)%, (\d+) errors in ([\d,]+) \(95% interval ([\d.]+)% to ([\d.]+)%\)", output)
+    assert [row[2] for row in both] == ["10,000", "9,985"]
+    for accuracy, errors, count, low, high in both:
+        number = int(count.replace(",", ""))
+        assert float(accuracy) == pytest.approx(100 - 100 * int(errors) / number, abs=0.006)
+        assert float(low) < float(accuracy) < float(high)
+    assert int(both[0][1]) - 15 <= int(both[1][1]) <= int(both[0][1])
+    assert "accuracy/test" in EventAccumulator("lightning_logs/version_0").Reload().Tags()["scalars"]
+    assert sorted(Path("lightning_logs").iterdir()) == [Path(f"lightning_logs/version_{i}") for i in (0, 1)]
+
+    cli("validate", f"--ckpt_path={checkpoint(1, 'last')}")
+    assert re.search(r"validation split: accuracy .* errors in 5,000", capsys.readouterr().out)
+
+    cli("predict", "--ckpt_path=last", "--predictions.output=out/p.csv")
+    with Path("out/p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    labels = mnist_cnn.data.files.load("MNIST", next(iter_data_dirs()), train=False)[1].tolist()
+    assert len(rows) == 10_000
+    wrong = sum(int(row["digits"]) != label for row, label in zip(rows, labels, strict=True))
+    cli("test", f"--ckpt_path={checkpoint(1, 'last')}")
+    assert f"{wrong} errors in 10,000" in capsys.readouterr().out
+    assert sorted(Path().rglob("*.ckpt")) == before
+
+
+def iter_data_dirs():
+    config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
+    yield Path(config["data"]["data_dir"])
+
+
+@pytest.mark.parametrize("val_size", [5000, 0])
+def test_a_resumed_run_ends_with_the_same_weights_in_its_own_folder(
+    val_size: int, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = (
+        "--trainer.limit_train_batches=8",
+        f"--data.val_size={val_size}",
+        "--model.learning_rate=0.002",
+    )
+    cli("fit", *options, "--trainer.max_epochs=3")
+    cli("fit", *options, "--trainer.max_epochs=2")
+    # Learning rate and val_size are remembered; the number of epochs is what is new.
+    cli("fit", "--ckpt_path=last", "--trainer.max_epochs=3", "--trainer.limit_train_batches=8")
+    assert f"checkpoint: {checkpoint(1, 'last')}" in capsys.readouterr().out
+    assert sorted(Path("lightning_logs").iterdir()) == [Path(f"lightning_logs/version_{i}") for i in (0, 1)]
+    assert same_weights(checkpoint(0, "last"), checkpoint(1, "last"))
+    assert same_weights(checkpoint(0, "best"), checkpoint(1, "best"))
+
+
+def test_two_runs_of_a_command_give_the_same_bits(cli: Cli) -> None:
+    for _ in range(2):
+        cli("fit", *TINY)
+    assert same_weights(checkpoint(0, "last"), checkpoint(1, "last"))
+    cli("fit", *TINY, "--seed_everything=1")
+    assert not same_weights(checkpoint(0, "last"), checkpoint(2, "last"))
+
+
+def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("fit", "--data.val_size=0", "--trainer.max_epochs=2", "--trainer.limit_train_batches=5")
+    output = capsys.readouterr()
+    assert "nothing was validated" in output.out
+    assert "Warning" not in output.err
+    assert same_weights(checkpoint(name="best"), checkpoint(name="last"))
+    assert "accuracy/train" in events().Tags()["scalars"]
+
+
+def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("fit", *TINY, "--model.network=conftest.UserNet", "--model.network.init_args.width=12")
+    model = DigitClassifier.load_from_checkpoint(checkpoint())
+    assert type(model.network).__name__ == "UserNet"
+    assert model.network.layers[0].out_features == 12
+    assert model.hparams["network"]["init_args"] == {"width": 12}
+    cli("test", "--ckpt_path=best")  # no need to name the network again
+    assert "10,000" in capsys.readouterr().out
+
+
+def test_fit_last_without_a_run_starts_from_the_beginning(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("fit", "--ckpt_path=last", *TINY)
+    assert "no earlier run" in capsys.readouterr().out
+    assert checkpoint().exists()
+
+
+def test_print_config_is_a_config(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli("fit", "--model.learning_rate=0.125", "--print_config")
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text)["model"]["learning_rate"] == 0.125
+    Path("my.yaml").write_text(text)
+    cli("fit", "--config=my.yaml", "--trainer.fast_dev_run=true")
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+def test_help_explains_every_option_of_ours(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    text = capsys.readouterr().out
+    own = re.findall(r"^  --((?:model|data|figures|predictions)\.\w+) .*?\n(?=  --|\n)", text, flags=re.S | re.M)
+    assert {"model.learning_rate", "data.val_size", "figures.mistakes"} <= set(own)
+    for option in own:
+        block = text[text.index(f"  --{option} ") :].split("\n  --")[0]
+        assert len(block.split("(type")[0].split()) > 4, f"--{option} has no words of help"
+
+
+def test_logs_go_where_default_root_dir_says(cli: Cli, tmp_path: Path) -> None:
+    cli("fit", *TINY, "--trainer.default_root_dir=elsewhere")
+    assert (tmp_path / "elsewhere" / checkpoint()).exists()
+    cli("test", "--ckpt_path=best", "--trainer.default_root_dir=elsewhere", "--trainer.limit_test_batches=2")
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+
+
+def test_without_a_logger(cli: Cli) -> None:
+    cli("fit", *TINY, "--trainer.logger=false", "--trainer.enable_progress_bar=false")
+    assert Path("checkpoints/best.ckpt").exists()
+
+
+BAD_ARGUMENTS = [
+    (["frob"], "invalid choice: 'frob'"),
+    ([], "subcommand"),
+    (["fit", "--nope=1"], "unrecognized arguments: --nope=1"),
+    (["fit", "--model.network=Nope"], "--model.network: .*give a class of mnist_cnn.networks"),
+    (["fit", "--model.network=no_module.Net"], "No module named 'no_module'"),
+    (["fit", "--model.network=torch.nn.Nope"], "no attribute 'Nope'"),
+    (["fit", "--model.network=collections.Counter"], "does not correspond to a subclass of Module"),
+    (["fit", "--data.batch_size=-5"], "--data.batch_size: .*-5 does not conform to restriction v>0"),
+    (["fit", "--data.batch_size=0"], "--data.batch_size"),
+    (["fit", "--model.learning_rate=-1"], "--model.learning_rate: .*-1"),
+    (["fit", "--model.learning_rate=fast"], "--model.learning_rate: .*fast"),
+    (["fit", "--model.optimizer=lion"], "'adam', 'adamw', 'sgd'"),
+    (["fit", "--data.dataset=CIFAR10"], "FashionMNIST"),
+    (["fit", "--data.val_size=-1"], "--data.val_size"),
+    (["fit", "--config=missing.yaml"], "missing.yaml"),
+    (["test"], "test needs trained weights: add --ckpt_path=best"),
+    (["validate"], "validate needs trained weights"),
+    (["predict"], "predict needs trained weights"),
+    (["test", "--ckpt_path=best"], "no run in lightning_logs has a checkpoint yet: train one"),
+    (["fit", "--ckpt_path=best"], "no run in lightning_logs"),
+    (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint missing.ckpt"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_ARGUMENTS, ids=lambda value: " ".join(value)[:40])
+def test_bad_arguments_end_in_one_clear_line(
+    arguments: list[str], message: str, fails: Fails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
+    line = fails(main, arguments)
+    assert re.search(message, line)
+    assert len(line) < 300
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_settings_that_only_show_later(cli: Cli, fails: Fails, tmp_path: Path) -> None:
+    assert "val_size=60000 leaves nothing to train on" in fails(cli, "fit", "--data.val_size=60000")
+    assert "nothing to validate" in fails(trained(cli), "validate", "--ckpt_path=best", "--data.val_size=0")
+    Path("file").write_text("")
+    assert "cannot write" in fails(cli, "predict", "--ckpt_path=best", "--predictions.output=file/p.csv")
+
+
+def trained(cli: Cli) -> Cli:
+    cli("fit", *TINY)
+    return cli
+
+
+def test_an_unwritable_data_dir(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").write_text("")
+    line = fails(main, ["fit", "--data.data_dir=file/data", "--trainer.accelerator=cpu"])
+    assert "cannot write MNIST to file/data" in line
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="has a GPU")
+@pytest.mark.parametrize(
+    "options", [["--trainer.accelerator=gpu"], ["--trainer.accelerator=cuda", "--trainer.devices=[7]"]]
+)
+def test_a_gpu_that_is_not_there(options: list[str], fails: Fails, cli: Cli) -> None:
+    assert "--trainer.accelerator=cpu" in fails(main, ["fit", *options])
+
+
+def test_a_gpu_index_that_is_not_there(fails: Fails, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightning.pytorch.accelerators.cuda.CUDAAccelerator.is_available", lambda: True)
+    monkeypatch.setattr("lightning.fabric.accelerators.cuda.num_cuda_devices", lambda: 1)
+    line = fails(main, ["fit", "--trainer.accelerator=cuda", "--trainer.devices=[3]"])
+    assert "[3]" in line
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:5000]),
+    "text": lambda path: path.write_text("not a checkpoint"),
+    "foreign": lambda path: torch.save({"weights": torch.zeros(3)}, path),
+    "a tensor": lambda path: torch.save(torch.zeros(3), path),
+    "other weights": lambda path: torch.save(
+        {**torch.load(path, weights_only=True), "state_dict": {"x": torch.zeros(1)}}, path
+    ),
+    "other network": lambda path: torch.save(
+        {**torch.load(path, weights_only=True), "hyper_parameters": {"network": {"class_path": "gone.Net"}}},
+        path,
+    ),
+}
+
+
+def test_damaged_checkpoints(cli: Cli, fails: Fails) -> None:
+    trained(cli)
+    for kind, damage in DAMAGE.items():
+        path = Path(f"{kind}.ckpt")
+        shutil.copy(checkpoint(), path)
+        damage(path)
+        before = path.read_bytes()
+        for verb in ("test", "fit"):
+            line = fails(cli, verb, f"--ckpt_path={path}", *TINY)
+            assert re.search(r"checkpoint|gone", line), (kind, verb)
+        assert path.read_bytes() == before
+    assert "do not fit the network" in fails(
+        cli, "test", "--ckpt_path=best", "--model.network=TutorialCNN", "--model.network.hidden=7"
+    )
