@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 from mnist_cnn.callbacks.progress import Speed, progress_bar
@@ -34,6 +35,9 @@ NOISE = [
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
+
+say = rank_zero_only(print)
+"""Prints, once however many processes there are."""
 
 CHATTER = ("Tip:", "TPU available", "HPU available", "Loaded model weights", "Restor")
 """Lightning's lines of information that say nothing new, by a part of the message."""
@@ -72,10 +76,13 @@ def main(args: ArgsType = None) -> None:
         run(args)
     except (DataError, CheckpointError, MisconfigurationException) as error:
         fail(_plain(error))
-    except RuntimeError as error:
-        if not str(error).startswith("Error(s) in loading state_dict"):
-            raise
-        fail("the checkpoint's weights do not fit the network: leave out --model.network, or name the one it was for")
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        if text.startswith("Error(s) in loading state_dict"):
+            fail("the checkpoint's weights do not fit the network: leave out --model.network, or name the right one")
+        if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+            fail("there is not enough memory for a batch: give a smaller --data.batch_size")
+        raise
 
 
 def run(args: ArgsType = None) -> "DigitCLI":
@@ -166,13 +173,13 @@ class DigitCLI(LightningCLI):
                 defaults["trainer.logger"] = False
             try:
                 self._subcommand_parsers[verb].set_defaults(defaults)
-            except (ImportError, AttributeError, ValueError) as error:
-                raise CheckpointError(f"{found} is for a network that cannot be had here: {error}") from error
+            except (ImportError, AttributeError, ValueError, KeyError) as error:
+                raise CheckpointError(f"{found} is for a model that cannot be built here: {error}") from error
             super().parse_arguments(parser, args)
             config = self._verb_config()[1]
-            print(f"checkpoint: {found}")
+            say(f"checkpoint: {found}")
         elif path is not None:
-            print("checkpoint: no earlier run to resume, starting from the beginning")
+            say("checkpoint: no earlier run to resume, starting from the beginning")
         self._complete(verb, config, found)
 
     def _verb_config(self) -> tuple[str, Namespace]:
@@ -219,29 +226,27 @@ class DigitCLI(LightningCLI):
     def after_fit(self) -> None:
         """Says what came out and what to type next."""
         checkpoint = self.trainer.checkpoint_callback
-        if _is_trial(self.trainer) or not isinstance(checkpoint, ModelCheckpoint) or not self.trainer.is_global_zero:
+        if _is_trial(self.trainer) or not isinstance(checkpoint, ModelCheckpoint):
             return
         path = os.path.relpath(checkpoint.best_model_path) if checkpoint.best_model_path else None
         metrics = self.trainer.callback_metrics
         if checkpoint.best_model_score is not None and checkpoint.monitor == "accuracy/val":
-            print(f"best validation accuracy: {float(checkpoint.best_model_score):.2%}")
+            say(f"best validation accuracy: {float(checkpoint.best_model_score):.2%}")
         elif "accuracy/train" in metrics:
-            print(
-                f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)"
-            )
+            say(f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)")
         if path:
-            print(f"checkpoint: {path}")
-            print(f"test it:    {_program()} test --ckpt_path={path}")
+            say(f"checkpoint: {path}")
+            say(f"test it:    {_program()} test --ckpt_path={path}")
         if self.trainer.logger:
-            print(f"see it:     tensorboard --logdir {os.path.relpath(_logs(self._verb_config()[1]))}")
+            say(f"see it:     tensorboard --logdir {os.path.relpath(_logs(self._verb_config()[1]))}")
 
     def after_validate(self) -> None:
         """Prints the verdict."""
         data = self.datamodule
-        if self.trainer.is_global_zero and data.val_set is not None and not _is_trial(self.trainer):
+        if data.val_set is not None and not _is_trial(self.trainer):
             count = len(data.val_set)
             errors = round((1 - float(self.trainer.callback_metrics["accuracy/val"])) * count)
-            print(f"{data.dataset} validation split: {verdict(errors, count)}")
+            say(f"{data.dataset} validation split: {verdict(errors, count)}")
 
 
 def find_checkpoint(path: str, logs: Path, required: bool) -> Path | None:

@@ -1,6 +1,7 @@
 """The LightningModule: a network, its loss, optimizer, schedule and metrics."""
 
 import inspect
+import os
 from types import FrameType
 from typing import Any, Literal, Self, cast
 
@@ -91,6 +92,11 @@ class DigitClassifier(L.LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]."""
         return self.network(images).log_softmax(dim=1)  # leaves log-probabilities as they are
+
+    def on_train_epoch_start(self) -> None:
+        """Makes dropout depend on seed, epoch and process alone, so that a resumed run ends with the same bits."""
+        if seed := os.environ.get("PL_GLOBAL_SEED"):  # set by seed_everything
+            torch.manual_seed((int(seed) * 1_000_003 + self.current_epoch) * 1_009 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""

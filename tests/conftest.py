@@ -57,9 +57,11 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 class UserNet(torch.nn.Module):
     """A network that is not part of the package."""
 
-    def __init__(self, width: int = 8) -> None:
+    def __init__(self, width: int = 8, dropout: float = 0.0) -> None:
         super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Linear(784, width), torch.nn.ReLU(), torch.nn.Linear(width, 10))
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(784, width), torch.nn.ReLU(), torch.nn.Dropout(dropout), torch.nn.Linear(width, 10)
+        )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.layers(images.flatten(1).float() / 255)

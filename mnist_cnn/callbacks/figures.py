@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from mnist_cnn.data.datamodule import DigitDataModule
-
 INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 43)
 
 
@@ -44,8 +42,7 @@ class TensorBoardFigures(Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Puts training and validation into one chart each, on TensorBoard's page of custom scalars."""
         if writer := _writer(trainer):
-            stages = ["train", "val"] if _data(trainer).val_size else ["train"]
-            charts = {name: ["Multiline", [f"{name}/{stage}" for stage in stages]] for name in ("accuracy", "loss")}
+            charts = {name: ["Multiline", [f"{name}/train", f"{name}/val"]] for name in ("accuracy", "loss")}
             writer.add_custom_scalars({"training and validation": charts})
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -101,7 +98,8 @@ class TensorBoardFigures(Callback):
         stage = "val" if "accuracy/val" in trainer.callback_metrics else "train"
         names = [name for name in (f"accuracy/{stage}", f"loss/{stage}") if name in trainer.callback_metrics]
         if names and isinstance(trainer.logger, TensorBoardLogger):
-            settings = {"max_epochs": trainer.max_epochs, **_data(trainer).hparams, **pl_module.hparams}
+            data = getattr(trainer, "datamodule", None)
+            settings = {"max_epochs": trainer.max_epochs, **getattr(data, "hparams", {}), **pl_module.hparams}
             settings.pop("_instantiator", None)
             metrics = {name: float(trainer.callback_metrics[name]) for name in names}
             trainer.logger.log_hyperparams(settings, metrics, step=trainer.global_step)
@@ -134,7 +132,7 @@ def draw_confusion(counts: Tensor) -> Image.Image:
             left, top = margin + column * cell, margin + row * cell
             draw.rectangle((left, top, left + cell - 2, top + cell - 2), colour if count else (244, 244, 244))
             if count:
-                ink = PAPER if sum(colour) < 400 else INK
+                ink = PAPER if sum(colour) < 450 else INK
                 draw.text((left + cell // 2 - 1, middle), str(count), ink, _font(13), anchor="mm")
     return picture
 
@@ -152,7 +150,7 @@ def draw_mistakes(images: Tensor, labels: Tensor, predicted: Tensor, confidence:
     for image, label, answer, sure in zip(images, labels, predicted, confidence, strict=True):
         tile = Image.new("RGB", (112, 132), PAPER)
         tile.paste(Image.fromarray(255 - image[0].numpy()).resize((112, 112), Image.Resampling.NEAREST), (0, 0))
-        text = f"{int(label)} read as {int(answer)}, {float(sure):.0%}"
+        text = f"{int(label)} read as {int(answer)}, {float(sure):.1%}"
         ImageDraw.Draw(tile).text((56, 122), text, INK, _font(13), anchor="mm")
         tiles.append(tile)
     return _grid(tiles, columns=5)
@@ -198,7 +196,3 @@ def _writer(trainer: L.Trainer) -> SummaryWriter | None:
     if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         return trainer.logger.experiment
     return None
-
-
-def _data(trainer: L.Trainer) -> DigitDataModule:
-    return trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit, but not annotated
