@@ -9,6 +9,7 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
@@ -52,9 +53,10 @@ class DigitClassifier(L.LightningModule):
         self._save_plain_hyperparameters(network)
         self.network = (TutorialCNN() if network is None else network).to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+        self.trained_steps = 0
         self.train_metrics = StageMetrics("train")
-        self.val_metrics = StageMetrics("val", by_class=True)
-        self.test_metrics = StageMetrics("test", by_class=True)
+        self.val_metrics = StageMetrics("val", per_class=True)
+        self.test_metrics = StageMetrics("test", per_class=True)
 
     def _save_plain_hyperparameters(self, network: nn.Module | None) -> None:
         """Keeps the arguments of `__init__` as plain data, which `torch.load(weights_only=True)` reads.
@@ -74,10 +76,11 @@ class DigitClassifier(L.LightningModule):
             self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": rebuild})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the network's arguments, which Lightning does not hand on to a model that it rebuilds."""
+        """Keeps what Lightning does not hand on: the network's arguments, and how long it was trained."""
         saved = checkpoint.get("hyper_parameters", {})
         kept = {name: saved[name] for name in ("network", "_instantiator") if isinstance(saved.get(name), dict | str)}
         self.save_hyperparameters({**self.hparams, **kept})
+        self.trained_steps = int(checkpoint.get("global_step", 0))
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
@@ -169,7 +172,9 @@ class DigitClassifier(L.LightningModule):
 
     def _log_metrics(self, metrics: "StageMetrics") -> None:
         for name, value in metrics.compute().items():
-            self.log(name, value, on_step=False, on_epoch=True, prog_bar="by_class" not in name)
+            self.log(name, value, on_step=False, on_epoch=True, prog_bar="per_class" not in name)
+        if self.trainer.state.fn != TrainerFn.FITTING:  # a score belongs where its training ended, not at step 0
+            self.log("step", float(self.trained_steps))
         metrics.reset()
 
 
@@ -179,19 +184,19 @@ class StageMetrics(nn.Module):
     Updated in place rather than by `self.log`, which would cost as much as all else that Lightning does in a step.
     """
 
-    def __init__(self, stage: str, by_class: bool = False) -> None:
+    def __init__(self, stage: str, per_class: bool = False) -> None:
         super().__init__()
         self.stage = stage
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(10, average="micro", validate_args=False)
-        self.by_class = MulticlassAccuracy(10, average="none", validate_args=False) if by_class else None
+        self.per_class = MulticlassAccuracy(10, average="none", validate_args=False) if per_class else None
 
     def update(self, loss: Tensor, log_probs: Tensor, labels: Tensor) -> None:
         """Adds a batch: its mean loss, scalar; log-probabilities [B, 10]; labels [B]."""
         self.loss.update(loss, weight=len(labels))
         self.accuracy.update(log_probs, labels)
-        if self.by_class:
-            self.by_class.update(log_probs, labels)
+        if self.per_class:
+            self.per_class.update(log_probs, labels)
 
     def compute(self) -> dict[str, Tensor]:
         """Scalars by name, the same in every process."""
@@ -199,9 +204,9 @@ class StageMetrics(nn.Module):
             f"loss/{self.stage}": self.loss.compute(),
             f"accuracy/{self.stage}": self.accuracy.compute(),
         }
-        if self.by_class:
-            for digit, accuracy in enumerate(self.by_class.compute()):
-                values[f"accuracy_by_class_{self.stage}/{digit}"] = accuracy
+        if self.per_class:
+            for digit, accuracy in enumerate(self.per_class.compute()):
+                values[f"per_class_accuracy/{digit}/{self.stage}"] = accuracy
         return values
 
     def reset(self) -> None:

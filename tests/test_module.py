@@ -44,7 +44,7 @@ class TestTraining:
         torch.testing.assert_close(metrics["loss/val"], F.nll_loss(log_probs, labels))
         for digit in range(10):
             expected = right[labels == digit].float().mean()
-            torch.testing.assert_close(metrics[f"accuracy_by_class_val/{digit}"], expected)
+            torch.testing.assert_close(metrics[f"per_class_accuracy/{digit}/val"], expected)
 
     def test_training_metrics_weigh_images_not_batches(self, tmp_path: Path) -> None:
         model = DigitClassifier(UserNet(), optimizer="sgd", learning_rate=1e-30, weight_decay=0.0)

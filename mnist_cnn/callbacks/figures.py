@@ -75,7 +75,8 @@ class TensorBoardFigures(Callback):
             return
         counts = self._confusion.compute()  # in all processes, which it synchronizes
         if writer := _writer(trainer):
-            stage, step = ("test" if trainer.testing else "validation"), trainer.global_step
+            stage = "test" if trainer.testing else "validation"
+            step = trainer.global_step or getattr(pl_module, "trained_steps", 0)
             _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu()), step)
             confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
             surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
