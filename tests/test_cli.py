@@ -165,6 +165,39 @@ def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFi
     assert "10,000" in capsys.readouterr().out
 
 
+def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
+    options = {
+        "blocks": "[[4,4],[8]]",
+        "hidden": "[20]",
+        "dropout": "0.2",
+        "scaling": "raw",
+        "initialization": "dezero",
+    }
+    cli(
+        "fit",
+        *TINY,
+        "--trainer.limit_val_batches=2",
+        "--model.network=ConvNet",
+        *(f"--model.network.{k}={v}" for k, v in options.items()),
+    )
+    saved = torch.load(checkpoint(), weights_only=True)["hyper_parameters"]["network"]["init_args"]
+    assert saved == {
+        "blocks": [[4, 4], [8]],
+        "hidden": [20],
+        "dropout": 0.2,
+        "scaling": "raw",
+        "initialization": "dezero",
+    }
+    network = DigitClassifier.load_from_checkpoint(checkpoint()).network
+    assert [tuple(p.shape) for p in network.parameters() if p.ndim > 1][-2:] == [(20, 8 * 7 * 7), (10, 20)]
+    assert network.scale.scaling == "raw"
+    cli("test", "--ckpt_path=best", "--trainer.limit_test_batches=2")
+    preset = next(path for path in CONFIGS if path.stem == "mnist_plus_1")
+    cli("fit", *TINY, "--config", str(preset), "--model.network.scaling=unit")
+    saved = torch.load(checkpoint(1), weights_only=True)["hyper_parameters"]["network"]["init_args"]
+    assert (saved["scaling"], saved["initialization"], saved["blocks"]) == ("unit", "dezero", [[1]])
+
+
 def test_fit_last_without_a_run_starts_from_the_beginning(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     cli("fit", "--ckpt_path=last", *TINY)
     assert "no earlier run" in capsys.readouterr().out
@@ -215,6 +248,9 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=no_module.Net"], "No module named 'no_module'"),
     (["fit", "--model.network=torch.nn.Nope"], "no attribute 'Nope'"),
     (["fit", "--model.network=collections.Counter"], "does not correspond to a subclass of Module"),
+    (["fit", "--model.network=ConvNet", "--model.network.blocks=[[0]]"], "blocks: .*0 does not conform"),
+    (["fit", "--model.network=MLP", "--model.network.dropout=2"], "--model.network"),
+    (["fit", "--model.network=MLP", "--model.network.scaling=huge"], "--model.network"),
     (["fit", "--data.batch_size=-5"], "--data.batch_size: .*-5 does not conform to restriction v>0"),
     (["fit", "--data.batch_size=0"], "--data.batch_size"),
     (["fit", "--model.learning_rate=-1"], "--model.learning_rate: .*-1"),

@@ -3,21 +3,74 @@ import torch
 
 from mnist_cnn import networks
 
-NETWORKS = {
-    "TutorialCNN": 124_686,
-}
-"""Every network and its number of parameters with default arguments."""
+MNIST_PLUS_1 = {"blocks": ((1,),), "hidden": (1000, 1000)}
+MNIST_PLUS_2 = {"blocks": ((30,),), "hidden": (100,)}
+
+NETWORKS = [
+    ("TutorialCNN", {}, 124_686),
+    ("MLP", {}, 1_796_010),
+    ("MLP", {"hidden": (), "dropout": 0.5}, 7_850),
+    ("ConvNet", {}, 174_278),
+    ("ConvNet", MNIST_PLUS_1, 1_208_020),
+    ("ConvNet", MNIST_PLUS_2, 589_410),
+    ("ConvNet", {"blocks": ((2,),) * 6, "hidden": ()}, 20 + 5 * 38 + 30),
+]
+"""Every network, with arguments, and its number of parameters."""
+
+BY_NAME = [pytest.param(*row, id=f"{row[0]}-{i}") for i, row in enumerate(NETWORKS)]
 
 
-@pytest.mark.parametrize(("name", "parameters"), NETWORKS.items())
-def test_shape_dtype_size_and_batch_independence(name: str, parameters: int) -> None:
-    network = getattr(networks, name)().eval()
+@pytest.mark.parametrize(("name", "arguments", "parameters"), BY_NAME)
+def test_shape_dtype_size_and_batch_independence(name: str, arguments: dict, parameters: int) -> None:
+    network = getattr(networks, name)(**arguments).eval()
     assert sum(p.numel() for p in network.parameters()) == parameters
     images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
     log_probs = network(images)
     assert (log_probs.shape, log_probs.dtype) == ((5, 10), torch.float32)
     torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(5))
     torch.testing.assert_close(network(images[2:3]), log_probs[2:3])
+
+
+@pytest.mark.parametrize(("name", "arguments", "parameters"), BY_NAME)
+def test_dezero_s_initialization(name: str, arguments: dict, parameters: int) -> None:
+    torch.manual_seed(0)
+    network = getattr(networks, name)(**arguments, initialization="dezero")
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            count, fan_in = layer.weight.numel(), layer.weight[0].numel()
+            scaled = layer.weight.detach() * fan_in**0.5  # standard normal, each bound five standard errors
+            assert abs(scaled.mean()) < 5 / count**0.5
+            assert abs(scaled.std() - 1) < 5 / (2 * count) ** 0.5
+            assert not layer.bias.any()
+    standard = getattr(networks, name)(**arguments)
+    assert any(layer.bias.any() for layer in standard.modules() if isinstance(layer, torch.nn.Linear))
+
+
+@pytest.mark.parametrize(
+    ("scaling", "lowest", "highest"), [("unit", 0, 1), ("raw", 0, 255), ("standard", -0.4242, 2.8215)]
+)
+def test_scaling(scaling: str, lowest: float, highest: float) -> None:
+    images = torch.tensor([0, 255], dtype=torch.uint8)
+    scaled = networks.ScalePixels(scaling)(images)
+    torch.testing.assert_close(scaled, torch.tensor([lowest, highest], dtype=torch.float32), atol=1e-4, rtol=0)
+    for name in ("TutorialCNN", "MLP", "ConvNet"):
+        assert getattr(networks, name)(scaling=scaling).scale.scaling == scaling
+
+
+def test_conv_net_is_the_published_order_of_layers() -> None:
+    network = networks.ConvNet(**MNIST_PLUS_2, scaling="raw").eval()
+    images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    conv, hidden, output = (layer for layer in network.modules() if hasattr(layer, "weight"))
+    x = torch.nn.functional.max_pool2d(conv(images.float()).relu(), 2).flatten(1)
+    torch.testing.assert_close(network(images), output(hidden(x).relu()).log_softmax(1))
+
+
+def test_dropout_is_off_in_evaluation() -> None:
+    network = networks.ConvNet(**MNIST_PLUS_2)
+    images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    assert not torch.equal(network(images), network(images))
+    network.eval()
+    assert torch.equal(network(images), network(images))
 
 
 def test_the_network_scales_raw_pixels() -> None:
