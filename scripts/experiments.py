@@ -5,13 +5,14 @@ import json
 import logging
 import math
 import os
+import signal
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -151,6 +152,10 @@ def execute(
                 advance()
             for future in done:
                 say(future.result())
+    except BaseException:  # interrupted, or a run failed: the others would go on for long
+        for worker in active_children():
+            worker.kill()  # Lightning would only note a request to end
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -161,6 +166,7 @@ _epochs: Any = None  # in a worker, where it reports its epochs
 def _start_worker(epochs: Any, threads: int) -> None:
     global _epochs
     _epochs = epochs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that the user started, which ends this one
     torch.set_num_threads(threads)
 
 
@@ -267,7 +273,10 @@ def train(run: Run, data_dir: str | None, advance: Callable[[], None]) -> Result
     cli.trainer.limit_train_batches = run.train_batches
     cli.datamodule.prepare_data = lambda: None  # was done once, before all runs
     cli.datamodule.setup("test")
-    cli.trainer.fit(cli.model, cli.datamodule)
+    try:
+        cli.trainer.fit(cli.model, cli.datamodule)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
     return {
         "run": asdict(run),
         "settings": _arguments(cli),

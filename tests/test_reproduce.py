@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,13 @@ def test_a_worker_process_gives_the_same(tiny: Call) -> None:
     (ours,) = experiments.load(Path("out"))
     assert ours["settings"] == theirs["settings"]
     assert ours["first_losses"] == pytest.approx(theirs["first_losses"], rel=1e-3)
+
+
+def test_an_interrupted_run_stores_nothing(tiny: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments.L.Trainer, "fit", lambda *_: sys.exit(1))  # Lightning, on Ctrl-C
+    with pytest.raises(SystemExit, match="130"):
+        tiny("--systems", "dezero_mlp", "--epochs=1")
+    assert stored() == {}
 
 
 @pytest.mark.parametrize(
