@@ -6,7 +6,7 @@ A controlled comparison of all 16 combinations of pixels (raw or / 255), initial
 (0.5 or none) and channels (1 or 30), three epochs and three seeds each. All else is the preset `mnist_plus_2`, so every
 cell is conv - pool - 100 hidden units - 10, and cells that differ in channels differ in the convolution and the fan-in
 of the hidden layer alone. Each run is stored in OUTPUT/runs and not repeated. OUTPUT/tables.md and two plots are
-written from what is stored; docs/study.md draws the conclusions.
+written from what is stored.
 """
 
 import argparse
