@@ -32,6 +32,7 @@ NOISE = [
     r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its folder
     r"The number of training batches .* is smaller than the logging interval",  # metrics are logged per epoch
     r"`torch.jit.trace(_method)?` is deprecated",  # how TensorBoard draws the graph
+    r"It is recommended to use `self.log\(.*sync_dist=True",  # torchmetrics has synchronized what is logged
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""

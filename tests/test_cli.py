@@ -4,6 +4,8 @@ import csv
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,6 +198,22 @@ def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
     cli("fit", *TINY, "--config", str(preset), "--model.network.scaling=unit")
     saved = torch.load(checkpoint(1), weights_only=True)["hyper_parameters"]["network"]["init_args"]
     assert (saved["scaling"], saved["initialization"], saved["blocks"]) == ("unit", "dezero", [[1]])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo on Windows needs a network adapter's name")
+def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path) -> None:
+    cli("fit", *TINY)
+    program = [sys.executable, str(Path(__file__).parent.parent / "scripts" / "train.py"), "test", "--ckpt_path=best"]
+    options = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
+    outputs = []
+    for processes in ([], ["--trainer.strategy=ddp", "--trainer.devices=2"]):
+        result = subprocess.run([*program, *options, *processes], capture_output=True, text=True, check=True)
+        outputs.append([line for line in result.stdout.splitlines() if "accuracy" in line])
+        assert "Warning" not in result.stderr
+        assert "recommended" not in result.stderr
+    assert len(outputs[0]) == 2
+    assert outputs[0] == outputs[1]
 
 
 def test_fit_last_without_a_run_starts_from_the_beginning(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:

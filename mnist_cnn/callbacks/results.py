@@ -11,7 +11,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter, Callback
 from torch import Tensor
-from torchmetrics import CatMetric
+from torchmetrics import CatMetric, SumMetric
 
 from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
@@ -28,6 +28,7 @@ class TestReport(Callback):
     def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts empty."""
         self._errors = CatMetric().to(pl_module.device)
+        self._count = SumMetric().to(pl_module.device)
 
     def on_test_batch_end(
         self,
@@ -41,16 +42,16 @@ class TestReport(Callback):
         """Notes which test digits were read wrongly."""
         wrong = outputs.argmax(dim=1) != batch[1]
         sampler: BatchSampler = trainer.test_dataloaders.sampler  # type: ignore[union-attr]
+        self._count.update(len(wrong))
         self._errors.update(sampler.batches()[batch_idx].to(wrong.device)[wrong].float())
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Prints the verdict."""
         errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
+        count = int(self._count.compute())  # like the errors, of all processes
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or data.test_set is None:
             return
-        batches = trainer.test_dataloaders.sampler.batches()[: int(trainer.num_test_batches[0])]  # type: ignore[union-attr]
-        count = sum(len(batch) for batch in batches)
         print(f"{data.dataset} test set: {verdict(len(errors), count)}")
         if data.dataset == "MNIST" and count == len(data.test_set):
             disputed = set(UNCONFIRMED_TEST_LABELS)
