@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
@@ -23,7 +24,7 @@ from mnist_cnn.callbacks.progress import Speed, progress_bar
 from mnist_cnn.callbacks.results import PredictionWriter, TestReport, verdict
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.module import DigitClassifier, NetworkError
 
 NOISE = [
     r".*does not have many workers",  # workers only slow down data that are in memory
@@ -40,7 +41,14 @@ NOISE = [
 say = rank_zero_only(print)
 """Prints, once however many processes there are."""
 
-CHATTER = ("Tip:", "TPU available", "HPU available", "Loaded model weights", "Restor")
+CHATTER = (
+    "Tip:",
+    "to estimate number of stepping batches",
+    "TPU available",
+    "HPU available",
+    "Loaded model weights",
+    "Restor",
+)
 """Lightning's lines of information that say nothing new, by a part of the message."""
 
 VERBS = {
@@ -53,6 +61,7 @@ VERBS = {
 DEFAULTS = {
     "trainer.max_epochs": 10,
     "trainer.num_sanity_val_steps": 0,
+    "trainer.enable_model_summary": False,  # one line says it
     "trainer.logger": {
         "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
         "init_args": {"save_dir": ".", "default_hp_metric": False, "log_graph": True},
@@ -75,20 +84,24 @@ def main(args: ArgsType = None) -> None:
     """
     try:
         run(args)
-    except (DataError, CheckpointError, MisconfigurationException) as error:
+    except (DataError, CheckpointError, SettingsError, NetworkError, MisconfigurationException) as error:
         fail(_plain(error))
+    except OSError as error:
+        fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}")
     except (RuntimeError, MemoryError) as error:
         text = str(error)
         if text.startswith("Error(s) in loading state_dict"):
-            fail("the checkpoint's weights do not fit the network: leave out --model.network, or name the right one")
-        if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
-            fail("there is not enough memory for a batch: give a smaller --data.batch_size")
+            fail("the checkpoint's weights do not fit its network: it is damaged, or --model.network names another one")
+        if _is_out_of_memory(error):
+            fail("there is not enough memory for a batch: give a smaller --data.batch_size or a smaller network")
         raise
 
 
 def run(args: ArgsType = None) -> "DigitCLI":
     """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand."""
     keep_freed_memory()
+    if str(Path.cwd()) not in sys.path:  # where a user's own network may lie, as for `python -m`
+        sys.path.append(str(Path.cwd()))
     for message in NOISE:
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
@@ -130,6 +143,10 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be found or read; the message is one line that says what to do."""
 
 
+class SettingsError(ValueError):
+    """Arguments that nothing can be built from; the message is one line."""
+
+
 class OneLineParser(LightningArgumentParser):
     """Reports a wrong argument in one line, without the usage of a hundred options."""
 
@@ -140,6 +157,7 @@ class OneLineParser(LightningArgumentParser):
         if alternatives := re.search(r"Errors: - (.*?) (?:- Expected a <class 'NoneType'>|Given value)", text):
             text = f"{text.partition(': ')[0]}: {alternatives[1]}"
         text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("typing.Literal", "one of ")
+        text = re.sub(r"^--(?!config:|seed_everything:|ckpt_path:)(\w+):", r"--model.network.\1:", text)
         if text.startswith("--model.network:"):
             text += " (give a class of mnist_cnn.networks, or the import path of your own torch.nn.Module)"
         fail(text)
@@ -157,7 +175,10 @@ class DigitCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the arguments, then once more with what the checkpoint brings as defaults."""
-        super().parse_arguments(parser, args)
+        try:
+            super().parse_arguments(parser, args)
+        except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
+            raise SettingsError(f"the arguments or the config file cannot be understood: {error}") from error
         verb, config = self._verb_config()
         path = config.get("ckpt_path")
         if path is None and verb != "fit":
@@ -167,7 +188,7 @@ class DigitCLI(LightningCLI):
             )
         found = None if path is None else find_checkpoint(str(path), _logs(config), required=verb != "fit")
         if found:
-            defaults = checkpoint_arguments(found)
+            defaults = checkpoint_arguments(found, resume=verb == "fit")
             if (found.parent.parent / "config.yaml").exists():  # a run's own folder: go on there
                 defaults["trainer.logger"] = _run_logger(found.parent.parent, log_graph=verb == "fit")
             elif verb != "fit":
@@ -178,6 +199,10 @@ class DigitCLI(LightningCLI):
                 raise CheckpointError(f"{found} is for a model that cannot be built here: {error}") from error
             super().parse_arguments(parser, args)
             config = self._verb_config()[1]
+            if verb == "fit" and config["model"]["optimizer"] != defaults.get("model.optimizer"):
+                raise CheckpointError(
+                    "a run goes on with the optimizer that it began with: leave out --model.optimizer"
+                )
             say(f"checkpoint: {found}")
         elif path is not None:
             say("checkpoint: no earlier run to resume, starting from the beginning")
@@ -189,6 +214,11 @@ class DigitCLI(LightningCLI):
 
     def _complete(self, verb: str, config: Namespace, checkpoint: Path | None) -> None:
         """Settings that follow from other settings."""
+        seed = config["seed_everything"]
+        if not isinstance(seed, bool) and not 0 <= seed < 2**32:
+            raise SettingsError(f"--seed_everything={seed} is out of range: give a number from 0 to 4294967295")
+        if config["trainer"]["overfit_batches"]:
+            raise SettingsError("--trainer.overfit_batches would split our batches: use --trainer.limit_train_batches")
         config["ckpt_path"] = str(checkpoint) if checkpoint else None
         config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
         if verb in ("validate", "test"):
@@ -213,6 +243,17 @@ class DigitCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Replaced by `parse_arguments`, where arguments that the user gave win over the checkpoint's."""
 
+    def instantiate_classes(self) -> None:
+        """Builds model, data and trainer; what cannot be built is an error in the settings."""
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError, RuntimeError) as error:
+            if _is_out_of_memory(error):
+                raise SettingsError(
+                    "there is not enough memory for a network of this size: give smaller ones"
+                ) from error
+            raise SettingsError(_first_complaint(error)) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks that depend on where the output goes."""
         config = self._get(self.config_init, "trainer")
@@ -223,6 +264,21 @@ class DigitCLI(LightningCLI):
         if config["logger"]:
             callbacks += [LearningRateMonitor(), Speed()]
         return super().instantiate_trainer(**kwargs, callbacks=[*callbacks, TestReport()])
+
+    def before_fit(self) -> None:
+        """Takes a folder that no other run has, also when several start at once, and says what is trained."""
+        logger = self.trainer.logger
+        settings = self._verb_config()[1]["trainer"]["logger"]
+        if isinstance(logger, TensorBoardLogger) and not _is_trial(self.trainer) and self.trainer.is_global_zero:
+            while settings["init_args"].get("version") is None:
+                try:
+                    Path(logger.log_dir).mkdir(parents=True)
+                    break
+                except FileExistsError:
+                    logger._version = int(logger.version) + 1
+        network = self.model.network
+        count = sum(parameter.numel() for parameter in network.parameters())
+        say(f"network: {type(network).__name__}, {count:,} parameters")
 
     def after_fit(self) -> None:
         """Says what came out and what to type next."""
@@ -266,7 +322,7 @@ def find_checkpoint(path: str, logs: Path, required: bool) -> Path | None:
     """
     if path not in ("best", "last"):
         if not Path(path).is_file():
-            raise CheckpointError(f"there is no checkpoint {path}: give best, last or the path of a .ckpt file")
+            raise CheckpointError(f"there is no checkpoint file {path!r}: give best, last or the path of a .ckpt file")
         return Path(path)
     found = sorted(logs.glob(f"*/checkpoints/{path}.ckpt"), key=lambda file: file.stat().st_mtime_ns)
     if not found and (required or path == "best"):
@@ -276,8 +332,12 @@ def find_checkpoint(path: str, logs: Path, required: bool) -> Path | None:
     return found[-1] if found else None
 
 
-def checkpoint_arguments(path: Path) -> dict[str, Any]:
+def checkpoint_arguments(path: Path, resume: bool) -> dict[str, Any]:
     """Reads the arguments of model and data that a checkpoint was made with.
+
+    Args:
+        path: The file; it is read as plain data.
+        resume: Whether training is to go on from it, which takes more than weights.
 
     Returns:
         Defaults for the parser, such as `model.learning_rate`.
@@ -285,14 +345,18 @@ def checkpoint_arguments(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: The file is not a readable checkpoint of a `DigitClassifier`.
     """
-    hint = "give another one with --ckpt_path=FILE"
+    hint = "give another checkpoint with --ckpt_path=FILE"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file provokes in the unpickler
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint ({reason}): {hint}") from error
-    if not isinstance(content, dict) or not {"state_dict", "hyper_parameters"} <= content.keys():
+        objects = "Weights only load failed" in str(error) and path.stat().st_size > 0
+        reason = "holds something else than plain data, or is damaged" if objects else "is damaged, or no checkpoint"
+        raise CheckpointError(f"{path} {reason}: {hint}") from error
+    needed = {"state_dict", "hyper_parameters", "pytorch-lightning_version"}
+    if not isinstance(content, dict) or not needed <= content.keys():
         raise CheckpointError(f"{path} is not a checkpoint of this project: {hint}")
+    if resume and not (content.get("optimizer_states") and "fit_loop" in content.get("loops", {})):
+        raise CheckpointError(f"{path} has weights, but not the state of training that fit goes on from: {hint}")
     groups = {"model": "hyper_parameters", "data": "datamodule_hyper_parameters"}
     return {
         f"{group}.{name}": value
@@ -330,9 +394,23 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not any(part in record.getMessage() for part in CHATTER)
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _first_complaint(error: BaseException) -> str:
+    """The message of an error; of one about alternatives, what was wrong with the first."""
+    text = " ".join(str(error).split())
+    alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - Expected a| Given value)", text)
+    return f"cannot be built from these settings: {alternative[1] if alternative else text}"
+
+
 def _plain(error: BaseException) -> str:
     """The message of an error, with what to type where the library does not say it."""
     text = str(error)
+    if "`CPUAccelerator` should be an int > 0" in text:
+        return "no GPU was found on this machine, and --trainer.devices counts processes on a CPU: leave it out"
     if "gpu backend" in text or "CUDAAccelerator" in text or "MPSAccelerator" in text:
         return f"no GPU was found on this machine: use the CPU with `{_program()} fit --trainer.accelerator=cpu`"
     return text

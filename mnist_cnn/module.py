@@ -20,6 +20,10 @@ from mnist_cnn.networks import TutorialCNN
 Batch = tuple[Tensor, Tensor]
 
 
+class NetworkError(RuntimeError):
+    """A network that does not return what it must; the message is one line."""
+
+
 class DigitClassifier(L.LightningModule):
     """Trains and scores any network that maps images [B, 1, 28, 28] to logits or log-probabilities [B, 10]."""
 
@@ -94,7 +98,16 @@ class DigitClassifier(L.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]."""
-        return self.network(images).log_softmax(dim=1)  # leaves log-probabilities as they are
+        scores = self.network(images)
+        if not torch.jit.is_tracing():
+            self._check(scores, len(images))
+        return scores.log_softmax(dim=1)  # leaves log-probabilities as they are
+
+    def _check(self, scores: Any, count: int) -> None:
+        shape = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        if shape != [count, 10]:
+            kind = type(self.network).__name__
+            raise NetworkError(f"{kind} returned {shape} for {count} images: it must return [{count}, 10]")
 
     def on_train_epoch_start(self) -> None:
         """Makes dropout depend on seed, epoch and process alone, so that a resumed run ends with the same bits."""
@@ -139,8 +152,8 @@ class DigitClassifier(L.LightningModule):
         options: dict[str, Any] = {
             "lr": self.hparams["learning_rate"],
             "weight_decay": self.hparams["weight_decay"],
+            "fused": self.device.type in ("cpu", "cuda", "mps"),  # one kernel for all parameters
         }
-        options["fused"] = self.device.type in ("cpu", "cuda", "mps")  # one kernel for all parameters
         parameters = self.network.parameters()
         optimizer: torch.optim.Optimizer
         match self.hparams["optimizer"]:

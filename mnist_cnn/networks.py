@@ -186,12 +186,13 @@ class ScalePixels(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Scales a batch of any shape."""
+        pixels = images.to(torch.get_default_dtype())
         match self.scaling:
             case "raw":
-                return images.float()
+                return pixels
             case "standard":
-                return (images.float() / 255 - MNIST_MEAN) / MNIST_STD
-        return images.float() / 255
+                return (pixels / 255 - MNIST_MEAN) / MNIST_STD
+        return pixels / 255
 
 
 class GELUMaxPool(nn.Module):

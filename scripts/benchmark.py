@@ -44,10 +44,13 @@ def mnist_cnn_epochs(epochs: int) -> list[float]:
         def on_train_end(self, *args: object) -> None:
             starts.append(time.perf_counter())
 
+    prepare = DigitCLI.before_fit
+
     def with_clock(self: DigitCLI) -> None:
+        prepare(self)
         self.trainer.callbacks.insert(0, Clock())  # type: ignore[attr-defined]
 
-    DigitCLI.before_fit = with_clock  # type: ignore[attr-defined]
+    DigitCLI.before_fit = with_clock  # type: ignore[method-assign]
     options: dict[str, object] = {"max_epochs": epochs, "accelerator": "cpu"}
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -65,3 +65,11 @@ class UserNet(torch.nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.layers(images.flatten(1).float() / 255)
+
+
+class ElevenClasses(UserNet):
+    """A network with a mistake in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.Linear(784, 11)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import mnist_cnn
@@ -277,12 +278,21 @@ BAD_ARGUMENTS = [
     (["fit", "--data.dataset=CIFAR10"], "FashionMNIST"),
     (["fit", "--data.val_size=-1"], "--data.val_size"),
     (["fit", "--config=missing.yaml"], "missing.yaml"),
+    (["fit", "--seed_everything=-1"], "--seed_everything=-1 is out of range"),
+    (["fit", "--trainer.overfit_batches=2"], "limit_train_batches"),
+    (["fit", "--trainer.accelerator=banana"], "invalid accelerator name"),
+    (["fit", "--trainer.strategy=banana"], "invalid strategy name"),
+    (["fit", "--trainer.precision=banana"], "--trainer.precision"),
+    (["fit", "--model.network=TutorialCNN", "--model.network.hidden=10000000000000"], "not enough memory"),
+    (["fit", "--model.network=torch.nn.Linear"], "in_features"),
+    (["fit", "--model.network=TutorialCNN", "--model.network.channels=[16]"], "--model.network.channels"),
+    (["test", "--ckpt_path=."], "no checkpoint file '.'"),
     (["test"], "test needs trained weights: add --ckpt_path=best"),
     (["validate"], "validate needs trained weights"),
     (["predict"], "predict needs trained weights"),
     (["test", "--ckpt_path=best"], "no run in lightning_logs has a checkpoint yet: train one"),
     (["fit", "--ckpt_path=best"], "no run in lightning_logs"),
-    (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint missing.ckpt"),
+    (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint file 'missing.ckpt'"),
 ]
 
 
@@ -294,7 +304,7 @@ def test_bad_arguments_end_in_one_clear_line(
     monkeypatch.setattr("sys.argv", ["scripts/train.py"])
     line = fails(main, arguments)
     assert re.search(message, line, flags=re.IGNORECASE)
-    assert len(line) < 300
+    assert len(line) < 400
     assert list(tmp_path.iterdir()) == []
 
 
@@ -302,6 +312,8 @@ def test_bad_settings_that_only_show_later(cli: Cli, fails: Fails, tmp_path: Pat
     assert "val_size=60000 leaves nothing to train on" in fails(cli, "fit", "--data.val_size=60000")
     assert "nothing to validate" in fails(trained(cli), "validate", "--ckpt_path=best", "--data.val_size=0")
     Path("file").write_text("")
+    Path("folder").mkdir()
+    assert "'folder' is a folder" in fails(cli, "predict", "--ckpt_path=best", "--predictions.output=folder")
     assert "cannot write" in fails(cli, "predict", "--ckpt_path=best", "--predictions.output=file/p.csv")
 
 
@@ -316,12 +328,46 @@ def test_an_unwritable_data_dir(cli: Cli, fails: Fails, monkeypatch: pytest.Monk
     assert "cannot write MNIST to file/data" in line
 
 
+@pytest.mark.parametrize("content", [b"model: 5", b"\xff\xfe\x00", b"{", b"nope: 1"])
+def test_config_files_that_are_none(content: bytes, cli: Cli, fails: Fails) -> None:
+    Path("bad.yaml").write_bytes(content)
+    assert len(fails(cli, "fit", "--config=bad.yaml")) < 400
+
+
+def test_a_network_in_the_current_folder_and_one_with_a_mistake(cli: Cli, fails: Fails) -> None:
+    Path("my_network.py").write_text("from conftest import UserNet\n\nclass MyNet(UserNet):\n    pass\n")
+    cli("fit", "--model.network=my_network.MyNet", "--trainer.fast_dev_run=true")
+    line = fails(cli, "fit", "--model.network=conftest.ElevenClasses", "--trainer.fast_dev_run=true")
+    assert re.search(r"ElevenClasses returned \[200, 11\] .* must return \[200, 10\]", line)
+
+
+def test_double_precision(cli: Cli) -> None:
+    cli("fit", "--trainer.precision=64-true", "--trainer.fast_dev_run=true")
+
+
+def test_runs_that_start_at_once_take_folders_of_their_own(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TensorBoardLogger, "_get_next_version", lambda self: 0)  # as each would see it
+    for _ in range(3):
+        cli("fit", *TINY, "--trainer.limit_val_batches=1")
+    assert all(checkpoint(run).exists() for run in range(3))
+
+
+def test_what_fit_cannot_go_on_from(cli: Cli, fails: Fails) -> None:
+    trained(cli)
+    content = torch.load(checkpoint(), weights_only=True)
+    torch.save({**content, "optimizer_states": []}, "weights.ckpt")
+    assert "not the state of training" in fails(cli, "fit", "--ckpt_path=weights.ckpt")
+    cli("test", "--ckpt_path=weights.ckpt", "--trainer.limit_test_batches=1")
+    assert "leave out --model.optimizer" in fails(cli, "fit", "--ckpt_path=last", "--model.optimizer=sgd")
+
+
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="has a GPU")
 @pytest.mark.parametrize(
     "options", [["--trainer.accelerator=gpu"], ["--trainer.accelerator=cuda", "--trainer.devices=[7]"]]
 )
 def test_a_gpu_that_is_not_there(options: list[str], fails: Fails, cli: Cli) -> None:
     assert "--trainer.accelerator=cpu" in fails(main, ["fit", *options])
+    assert "no GPU was found" in fails(main, ["fit", "--trainer.devices=[3]"])
 
 
 def test_a_gpu_index_that_is_not_there(fails: Fails, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

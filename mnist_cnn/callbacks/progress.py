@@ -11,7 +11,16 @@ from lightning.pytorch.callbacks import Callback, ProgressBar, RichProgressBar
 def progress_bar() -> ProgressBar:
     """The bar for where the output goes: animated on a terminal, plain lines in a file or a pipe."""
     # Redrawing for every batch would cost more than a small network's step.
-    return RichProgressBar(refresh_rate=20, leave=True) if sys.stdout.isatty() else EpochLines()
+    return TerminalBar(refresh_rate=20, leave=True) if sys.stdout.isatty() else EpochLines()
+
+
+class TerminalBar(RichProgressBar):
+    """Lightning's bar with what fits beside it on 80 columns: the accuracies."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        """Names and values of the metrics."""
+        metrics = super().get_metrics(trainer, pl_module)
+        return {name: value for name, value in metrics.items() if name.startswith("accuracy")}
 
 
 class EpochLines(ProgressBar):

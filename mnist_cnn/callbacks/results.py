@@ -95,6 +95,11 @@ class PredictionWriter(BasePredictionWriter):
         super().__init__(write_interval="epoch")
         self.output = Path(output)
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Finds out before the work whether there is a place for its result."""
+        if stage == "predict" and (self.output.is_dir() or not self.output.name):
+            raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
+
     def write_on_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
     ) -> None:
