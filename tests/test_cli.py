@@ -415,6 +415,6 @@ def test_damaged_checkpoints(cli: Cli, fails: Fails) -> None:
             line = fails(cli, verb, f"--ckpt_path={path}", *TINY)
             assert re.search(r"checkpoint|cannot be built here", line), (kind, verb)
         assert path.read_bytes() == before
-    assert "do not fit the network" in fails(
+    assert "do not fit its network" in fails(
         cli, "test", "--ckpt_path=best", "--model.network=TutorialCNN", "--model.network.hidden=7"
     )
