@@ -156,7 +156,7 @@ class OneLineParser(LightningArgumentParser):
         # Of a type with alternatives, the first one's complaint is the one about what the user typed.
         if alternatives := re.search(r"Errors: - (.*?) (?:- Expected a <class 'NoneType'>|Given value)", text):
             text = f"{text.partition(': ')[0]}: {alternatives[1]}"
-        text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("typing.Literal", "one of ")
+        text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("a typing.Literal", "one of ")
         text = re.sub(r"^--(?!config:|seed_everything:|ckpt_path:)(\w+):", r"--model.network.\1:", text)
         if text.startswith("--model.network:"):
             text += " (give a class of mnist_cnn.networks, or the import path of your own torch.nn.Module)"
