@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import RichProgressBar
 from PIL import Image
 
 from mnist_cnn.callbacks.figures import BLUE, draw_confusion, draw_filters, draw_mistakes
@@ -54,6 +55,16 @@ def test_filters_go_from_black_to_white() -> None:
 
 def test_plain_lines_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert isinstance(progress_bar(), EpochLines)
+
+
+def test_the_bar_shows_one_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    bar = progress_bar()
+    metrics = {"v_num": 3, "loss/train": 0.1, "accuracy/train": 0.9, "accuracy/val": 0.8}
+    monkeypatch.setattr(RichProgressBar, "get_metrics", lambda *args: metrics)
+    assert bar.get_metrics(None, None) == {"val": 0.8}  # type: ignore[arg-type]
+    del metrics["accuracy/val"]
+    assert bar.get_metrics(None, None) == {"train": 0.9}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

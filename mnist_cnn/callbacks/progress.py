@@ -15,12 +15,15 @@ def progress_bar() -> ProgressBar:
 
 
 class TerminalBar(RichProgressBar):
-    """Lightning's bar with what fits beside it on 80 columns: the accuracies."""
+    """Lightning's bar with what fits beside it on 80 columns: one accuracy, on validation where there is one."""
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         """Names and values of the metrics."""
         metrics = super().get_metrics(trainer, pl_module)
-        return {name: value for name, value in metrics.items() if name.startswith("accuracy")}
+        for stage in ("test", "val", "train"):
+            if f"accuracy/{stage}" in metrics:
+                return {stage: metrics[f"accuracy/{stage}"]}
+        return {}
 
 
 class EpochLines(ProgressBar):
