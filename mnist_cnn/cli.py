@@ -97,8 +97,13 @@ def main(args: ArgsType = None) -> None:
         raise
 
 
-def run(args: ArgsType = None) -> "DigitCLI":
-    """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand."""
+def run(args: ArgsType = None, cli_class: "type[DigitCLI] | None" = None) -> "DigitCLI":
+    """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand.
+
+    Args:
+        args: As in `main`.
+        cli_class: A subclass of `DigitCLI` with hooks of your own. Default: `DigitCLI`.
+    """
     keep_freed_memory()
     if str(Path.cwd()) not in sys.path:  # where a user's own network may lie, as for `python -m`
         sys.path.append(str(Path.cwd()))
@@ -107,7 +112,7 @@ def run(args: ArgsType = None) -> "DigitCLI":
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).addFilter(_is_news)
     usage = "%(prog)s [--option=value ...]"
-    return DigitCLI(
+    return (cli_class or DigitCLI)(
         DigitClassifier,
         DigitDataModule,
         save_config_kwargs={"overwrite": True},

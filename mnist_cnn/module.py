@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, cast
 import lightning as L
 import torch
 import torch.nn.functional as F
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, OpenUnitInterval, PositiveFloat
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from mnist_cnn.networks import TutorialCNN
+from mnist_cnn.optimizers import Muon
 
 Batch = tuple[Tensor, Tensor]
 
@@ -30,12 +31,13 @@ class DigitClassifier(L.LightningModule):
     def __init__(
         self,
         network: nn.Module | None = None,
-        optimizer: Literal["adam", "adamw", "sgd"] = "adamw",
+        optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw",
         learning_rate: PositiveFloat = 0.005,
         weight_decay: NonNegativeFloat = 0.01,
         momentum: ClosedUnitInterval = 0.9,
         schedule: Literal["constant", "exponential", "one_cycle"] = "exponential",
         gamma: PositiveFloat = 0.5,
+        warmup: OpenUnitInterval = 0.3,
         label_smoothing: ClosedUnitInterval = 0.0,
     ) -> None:
         """The defaults are the recipe of the tutorial's CNN, its learning rate halved after each epoch.
@@ -43,14 +45,16 @@ class DigitClassifier(L.LightningModule):
         Args:
             network: What is trained, by class path: one of `mnist_cnn.networks`, or your own. It gets raw pixels,
                 uint8 0 to 255, and scales them itself. Default: `TutorialCNN`.
-            optimizer: `adam` (weight decay is L2, added to the gradient), `adamw` (decoupled weight decay), or
-                `sgd` with Nesterov momentum.
+            optimizer: `adam` (weight decay is L2, added to the gradient), `adamw` (decoupled weight decay),
+                `sgd` with Nesterov momentum, or `muon`: orthogonalised momentum for hidden weights, AdamW at a tenth
+                of the learning rate for the rest (https://kellerjordan.github.io/posts/muon/).
             learning_rate: The step size; the highest one where the schedule varies it.
             weight_decay: The optimizer's weight decay.
-            momentum: Of `sgd`; 0 turns it off. The others ignore it.
+            momentum: Of `sgd` and `muon`; 0 turns it off. The others ignore it.
             schedule: `constant`; `exponential`, times `gamma` after each epoch; or `one_cycle`, up and down again
                 once over all steps (https://arxiv.org/abs/1708.07120).
             gamma: The factor of `exponential`.
+            warmup: The share of all steps in which the rate of `one_cycle` rises.
             label_smoothing: The share of the target's probability that is spread over all classes in training.
         """
         super().__init__()
@@ -161,6 +165,10 @@ class DigitClassifier(L.LightningModule):
                 optimizer = torch.optim.Adam(parameters, **options)
             case "adamw":
                 optimizer = torch.optim.AdamW(parameters, **options)
+            case "muon":
+                del options["fused"]
+                rate = {"adamw_lr": options["lr"] / 10, "momentum": self.hparams["momentum"]}
+                optimizer = Muon(self.network, **options, **rate)
             case _:
                 momentum = self.hparams["momentum"]
                 optimizer = torch.optim.SGD(parameters, momentum=momentum, nesterov=momentum > 0, **options)
@@ -171,8 +179,10 @@ class DigitClassifier(L.LightningModule):
             case "one_cycle":
                 cycle = torch.optim.lr_scheduler.OneCycleLR(
                     optimizer,
-                    max_lr=self.hparams["learning_rate"],
+                    max_lr=[group["lr"] for group in optimizer.param_groups],
                     total_steps=int(self.trainer.estimated_stepping_batches),
+                    pct_start=self.hparams["warmup"],
+                    cycle_momentum=self.hparams["optimizer"] != "muon",
                 )
                 return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
         return optimizer

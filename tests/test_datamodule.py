@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,11 +8,12 @@ from lightning import seed_everything
 from torch.utils.data import TensorDataset
 
 from mnist_cnn import DigitDataModule
+from mnist_cnn.data.augment import RandomAffine
 from mnist_cnn.data.datamodule import BatchSampler, stratified_sample
 from mnist_cnn.data.files import DataError, load
 
 
-def module(mnist_dir: Path, stage: str = "fit", **options: int) -> DigitDataModule:
+def module(mnist_dir: Path, stage: str = "fit", **options: object) -> DigitDataModule:
     data = DigitDataModule(data_dir=str(mnist_dir), **options)
     data.prepare_data()
     data.setup(stage)
@@ -94,3 +97,23 @@ def test_val_size_that_leaves_nothing_is_an_error(mnist_dir: Path) -> None:
 def test_a_loader_before_setup_is_an_error() -> None:
     with pytest.raises(DataError, match="setup"):
         DigitDataModule().train_dataloader()
+
+
+def test_only_training_batches_are_augmented(mnist_dir: Path) -> None:
+    data = module(mnist_dir, augment=RandomAffine())
+    batch = (data.train_set.tensors[0][:8], data.train_set.tensors[1][:8])
+    data.trainer = SimpleNamespace(training=True)
+    images, labels = data.on_after_batch_transfer(batch, 0)
+    assert not torch.equal(images, batch[0])
+    assert torch.equal(labels, batch[1])
+    data.trainer.training = False
+    assert data.on_after_batch_transfer(batch, 0) is batch
+
+
+def test_augmentation_by_the_command_line(cli: Callable[..., None]) -> None:
+    tiny = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.max_epochs=1"]
+    cli("fit", "--data.augment=RandomAffine", "--data.augment.degrees=20", *tiny)
+    config = Path("lightning_logs/version_0/config.yaml").read_text()
+    assert "class_path: mnist_cnn.data.augment.RandomAffine" in config
+    assert "degrees: 20" in config
+    cli("test", "--ckpt_path=best", "--trainer.limit_test_batches=1")

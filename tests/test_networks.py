@@ -14,6 +14,8 @@ NETWORKS = [
     ("ConvNet", MNIST_PLUS_1, 1_208_020),
     ("ConvNet", MNIST_PLUS_2, 589_410),
     ("ConvNet", {"blocks": ((2,),) * 6, "hidden": ()}, 20 + 5 * 38 + 30),
+    ("CosineCNN", {}, 71_626),
+    ("CosineCNN", {"filters": 50, "blocks": ((3, 4),), "hidden": (), "crop": 0}, 1350 + 6 + 108 + 8 + 1010),
 ]
 """Every network, with arguments, and its number of parameters."""
 
@@ -41,7 +43,7 @@ def test_dezero_s_initialization(name: str, arguments: dict, parameters: int) ->
             scaled = layer.weight.detach() * fan_in**0.5  # standard normal, each bound five standard errors
             assert abs(scaled.mean()) < 5 / count**0.5
             assert abs(scaled.std() - 1) < 5 / (2 * count) ** 0.5
-            assert not layer.bias.any()
+            assert layer.bias is None or not layer.bias.any()
     standard = getattr(networks, name)(**arguments)
     assert any(layer.bias.any() for layer in standard.modules() if isinstance(layer, torch.nn.Linear))
 
@@ -53,7 +55,7 @@ def test_scaling(scaling: str, lowest: float, highest: float) -> None:
     images = torch.tensor([0, 255], dtype=torch.uint8)
     scaled = networks.ScalePixels(scaling)(images)
     torch.testing.assert_close(scaled, torch.tensor([lowest, highest], dtype=torch.float32), atol=1e-4, rtol=0)
-    for name in ("TutorialCNN", "MLP", "ConvNet"):
+    for name in ("TutorialCNN", "MLP", "ConvNet", "CosineCNN"):
         assert getattr(networks, name)(scaling=scaling).scale.scaling == scaling
 
 
@@ -104,3 +106,20 @@ def test_sizes_are_arguments() -> None:
         (20, 216),
         (10, 20),
     ]
+
+
+def test_cosine_filters_are_pairs_of_an_orthonormal_basis_and_stay_as_they_are() -> None:
+    network = networks.CosineCNN(filters=50)
+    filters = network.features[1].filters.flatten(1)
+    assert torch.equal(filters[0::2], -filters[1::2])
+    torch.testing.assert_close(filters[0::2] @ filters[0::2].T, torch.eye(25))
+    assert filters[0].std() < 1e-6  # the lowest frequency
+    assert all(parameter is not network.features[1].filters for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"filters": 51}, {"crop": 5}, {"blocks": ((8,), (8,), (8,))}, {"crop": 4, "blocks": ((8,), (8,))}]
+)
+def test_sizes_that_cannot_be_built(arguments: dict) -> None:
+    with pytest.raises(ValueError, match=r"must be at most|give fewer blocks"):
+        networks.CosineCNN(**arguments)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from mnist_cnn.data import files
+from mnist_cnn.data.augment import RandomAffine
 from mnist_cnn.data.files import DataError, DatasetName
 
 SPLIT_SEED = 0
@@ -30,6 +31,7 @@ class DigitDataModule(L.LightningDataModule):
         data_dir: str | None = None,
         batch_size: PositiveInt = 200,
         val_size: NonNegativeInt = 5000,
+        augment: RandomAffine | None = None,
     ) -> None:
         """The splits of a data set.
 
@@ -41,13 +43,16 @@ class DigitDataModule(L.LightningDataModule):
             batch_size: Images in a batch, on each device.
             val_size: Training images that are held out for validation, stratified by class; always the same ones.
                 0 trains on everything and validates nothing. The test images are never trained on.
+            augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
+                none.
         """
         super().__init__()
-        self.save_hyperparameters(ignore=["data_dir"])
+        self.save_hyperparameters(ignore=["data_dir", "augment"])
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size = batch_size
         self.val_size = val_size
+        self.augment = augment
         self.train_set: TensorDataset | None = None
         self.val_set: TensorDataset | None = None
         self.test_set: TensorDataset | None = None
@@ -86,6 +91,13 @@ class DigitDataModule(L.LightningDataModule):
     def predict_dataloader(self) -> DataLoader:
         """The same as the test batches; their labels are not used."""
         return self.test_dataloader()
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        """Augments training batches, on the device where they are trained on."""
+        if self.augment is None or self.trainer is None or not self.trainer.training or isinstance(batch, Tensor):
+            return batch  # a bare tensor is the example that TensorBoard draws the graph with
+        images, labels = batch
+        return self.augment(images), labels
 
     def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
         if dataset is None:
