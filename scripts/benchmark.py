@@ -1,69 +1,116 @@
-"""Times an epoch of the default network as trained here, against the same over torchvision's Dataset and DataLoader.
+"""Races this project against others on this machine, and writes a table and a plot.
 
-    python scripts/benchmark.py --rounds 5
+    python scripts/benchmark.py epoch ladder startup --rounds 5
 
-Both sides train the same network with the same recipe (60,000 digits, batch 200, AdamW, float32). They take turns,
-each in a process of its own, so that a machine that is busy or throttled slows both. Printed are the median of each
-side and of the ratio round by round. The side of this project runs `fit` with everything that is on by default:
-metrics, TensorBoard, checkpoints. The other side is a bare loop without any of it.
+The sides of a race take turns, each in a process of its own, so that a machine that is busy or throttled slows all of
+them; figures are medians over the rounds, ratios are the median of the ratios round by round. Round N uses seed N.
+
+epoch    one epoch of the default network, 60,000 digits: `fit` with all its defaults, a bare loop over the same
+         tensors, and a loop over torchvision's Dataset and DataLoader
+ladder   training from nothing to a given accuracy: the presets of this project and three known recipes
+startup  how long the command line takes to do next to nothing
+ddp      one epoch in one process and in two
 """
 
 import argparse
 import contextlib
 import io
 import itertools
+import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-SIDES = {
-    "mnist_cnn": "mnist_cnn, `fit` with all its defaults",
-    "torchvision": "torchvision `MNIST` + `ToTensor` + `DataLoader`",
-}
+import mnist_cnn
+
+Result = dict[str, float]
+
+CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
+TRAIN_PY = Path(__file__).with_name("train.py")
 
 
-def mnist_cnn_epochs(epochs: int) -> list[float]:
-    """Seconds of each epoch of `fit`, metrics, logging and checkpoint of the epoch included."""
+@dataclass(frozen=True)
+class Side:
+    """One side of a race: what is run in a process of its own."""
+
+    title: str
+    run: Callable[[int], Result] | None = None
+    command: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def fit(seed: int, *arguments: str, test: bool = False) -> Result:
+    """Seconds of each epoch and of all training of `fit`, logging and checkpoints included; test accuracy if wanted."""
     from lightning.pytorch.callbacks import Callback
 
     from mnist_cnn.cli import DigitCLI, run
 
-    starts: list[float] = []
+    ticks: list[float] = []
 
     class Clock(Callback):
         def on_train_epoch_start(self, *args: object) -> None:
-            starts.append(time.perf_counter())
+            ticks.append(time.perf_counter())
 
         def on_train_end(self, *args: object) -> None:
-            starts.append(time.perf_counter())
+            ticks.append(time.perf_counter())
 
-    prepare = DigitCLI.before_fit
+    class ClockedCLI(DigitCLI):
+        def before_fit(self) -> None:
+            super().before_fit()
+            self.trainer.callbacks.insert(0, Clock())  # type: ignore[attr-defined]
 
-    def with_clock(self: DigitCLI) -> None:
-        prepare(self)
-        self.trainer.callbacks.insert(0, Clock())  # type: ignore[attr-defined]
-
-    DigitCLI.before_fit = with_clock  # type: ignore[method-assign]
-    options: dict[str, object] = {"max_epochs": epochs, "accelerator": "cpu"}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        options["default_root_dir"] = folder
-        run(["fit", "--data.val_size=0", *(f"--trainer.{name}={value}" for name, value in options.items())])
-    return [end - start for start, end in itertools.pairwise(starts)]
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        options = [f"--seed_everything={seed}", "--data.val_size=0", f"--trainer.default_root_dir={folder}"]
+        cli = run(["fit", *options, *arguments], ClockedCLI)
+        result = {"epoch": min(b - a for a, b in itertools.pairwise(ticks)), "seconds": ticks[-1] - ticks[0]}
+        if test:
+            result["accuracy"] = cli.trainer.test(cli.model, cli.datamodule, verbose=False)[0]["accuracy/test"]
+    return result
 
 
-def torchvision_epochs(epochs: int) -> list[float]:
-    """Seconds of each epoch of a bare loop over a shuffling DataLoader."""
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what is printed to itself."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def bare_loop(seed: int) -> Result:
+    """The same training as `fit`'s default, without Lightning, metrics, logging and checkpoints."""
+    from mnist_cnn.cli import keep_freed_memory
+    from mnist_cnn.data import files
+    from mnist_cnn.networks import TutorialCNN
+
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    images, labels = files.load("MNIST", files.default_data_dir(), train=True)
+    network = TutorialCNN().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.005, fused=True)
+
+    def epoch() -> None:
+        for index in torch.randperm(len(images)).split(200):
+            loss = F.nll_loss(network(images[index]), labels[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return {"epoch": fastest_of_two(epoch)}
+
+
+def torchvision_loop(seed: int) -> Result:
+    """A loop over torchvision's Dataset and a shuffling DataLoader, the network in torch's default memory format."""
     from torch.utils.data import DataLoader
     from torchvision.datasets import MNIST
     from torchvision.transforms import ToTensor
@@ -71,55 +118,228 @@ def torchvision_epochs(epochs: int) -> list[float]:
     from mnist_cnn.data import files
     from mnist_cnn.networks import TutorialCNN
 
-    files.prepare("MNIST", files.default_data_dir())
+    torch.manual_seed(seed)
     loader = DataLoader(MNIST(files.default_data_dir(), transform=ToTensor()), batch_size=200, shuffle=True)
     network = TutorialCNN()
     network.scale = torch.nn.Identity()  # type: ignore[assignment]  # ToTensor has scaled the pixels
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.005)
-    seconds = []
-    for _ in range(epochs):
-        start = time.perf_counter()
+
+    def epoch() -> None:
         for images, labels in loader:
             loss = F.nll_loss(network(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+
+    return {"epoch": fastest_of_two(epoch)}
+
+
+def fastest_of_two(epoch: Callable[[], None]) -> float:
+    """Seconds of an epoch; the first one warms up."""
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        epoch()
         seconds.append(time.perf_counter() - start)
-    return seconds
+    return min(seconds)
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side runs (default 5)")
-    parser.add_argument(
-        "--epochs", type=int, default=2, help="epochs in a run, of which the fastest counts (default 2)"
+def peer(name: str, target: float = 1.0) -> Callable[[int], Result]:
+    """Trains as a recipe of `peers.py` until a test accuracy is reached."""
+
+    def run(seed: int) -> Result:
+        import peers
+
+        torch.manual_seed(seed)
+        for seconds, accuracy in peers.PEERS[name]():
+            result = {"seconds": seconds, "accuracy": accuracy}
+            if accuracy >= target:
+                break
+        return result
+
+    return run
+
+
+def preset(name: str) -> Side:
+    """A preset of this project, trained and tested."""
+    return Side(
+        f"`{name}`", lambda seed: fit(seed, f"--config={CONFIGS / name}.yaml", "--trainer.accelerator=cpu", test=True)
     )
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.side:
-        epochs = mnist_cnn_epochs if arguments.side == "mnist_cnn" else torchvision_epochs
-        print(min(epochs(arguments.epochs)))
-        return
-    if arguments.rounds < 1 or arguments.epochs < 1:
-        parser.error("--rounds and --epochs must be at least 1")
 
-    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
-    for number in range(1, arguments.rounds + 1):
-        for side in SIDES:
-            command = [sys.executable, __file__, "--side", side, "--epochs", str(arguments.epochs)]
-            seconds[side].append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-        print(
-            f"round {number}:",
-            ", ".join(f"{side} {times[-1]:.2f} s" for side, times in seconds.items()),
-            flush=True,
-        )
-    ours, theirs = seconds.values()
-    ratio = statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
-    print(f"\n{os.cpu_count()} CPUs ({platform.machine()}), torch {torch.__version__}, medians of {arguments.rounds}\n")
-    print("| one epoch, 60,000 digits, float32 | seconds | |\n|---|---|---|")
-    print(f"| {SIDES['mnist_cnn']} | {statistics.median(ours):.2f} | {ratio:.2f}x |")
-    print(f"| {SIDES['torchvision']} | {statistics.median(theirs):.2f} | 1x |")
+
+DEFAULT = ("--trainer.accelerator=cpu", "--trainer.max_epochs=2")
+DDP = ("--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+RACES: dict[str, dict[str, Side]] = {
+    "epoch": {
+        "fit": Side("mnist_cnn, `fit` with all its defaults", lambda seed: fit(seed, *DEFAULT)),
+        "fit_bf16": Side(
+            "the same, `--trainer.precision=bf16-mixed`",
+            lambda seed: fit(seed, *DEFAULT, "--trainer.precision=bf16-mixed"),
+        ),
+        "bare_loop": Side("a bare loop over the same tensors", bare_loop),
+        "torchvision": Side("torchvision `MNIST` + `ToTensor` + `DataLoader`", torchvision_loop),
+    },
+    "ladder": {
+        **{name: preset(name) for name in ("fast",)},
+        "train_mnist_fast": Side("tuomaso/train_mnist_fast, its one epoch", peer("train_mnist_fast")),
+        "tutorial": Side("the tutorial's program, until 99%", peer("tutorial", 0.99)),
+        "pytorch_examples": Side("pytorch/examples, until 99%", peer("pytorch_examples", 0.99)),
+    },
+    "startup": {
+        "imports": Side("importing lightning and torchvision", command=("-c", "import lightning.pytorch, torchvision")),
+        "help": Side("`train.py --help`", command=(str(TRAIN_PY), "--help")),
+        "fit_help": Side("`train.py fit --help`", command=(str(TRAIN_PY), "fit", "--help")),
+        "fast_dev_run": Side(
+            "`train.py fit --trainer.fast_dev_run=true`",
+            command=(str(TRAIN_PY), "fit", "--trainer.fast_dev_run=true", "--trainer.accelerator=cpu"),
+        ),
+    },
+    "ddp": {
+        "one": Side("one process, one thread", lambda seed: fit(seed, *DDP), environment=ONE_THREAD),
+        "two": Side(
+            "two processes, one thread each",
+            lambda seed: fit(seed, *DDP, "--trainer.strategy=ddp", "--trainer.devices=2", "--data.batch_size=100"),
+            environment=ONE_THREAD,
+        ),
+    },
+}
+
+COLUMNS = {
+    "epoch": "seconds per epoch",
+    "seconds": "seconds of training",
+    "accuracy": "test accuracy",
+    "process": "seconds, whole process",
+    "memory": "peak memory, MiB",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["--side"]:
+        race, name, seed = arguments[1:]
+        print_result(RACES[race][name], int(seed))
+        return
+    import experiments
+
+    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("races", nargs="*", help=f"any of: {' '.join(RACES)} (default epoch)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side runs (default 5)")
+    parser.add_argument("--sides", nargs="+", help="only these sides of the races")
+    parser.add_argument("--output", type=Path, help="folder for benchmark.md and benchmark.png (default: print only)")
+    options = parser.parse_args(arguments)
+    races = options.races or ["epoch"]
+    if unknown := [name for name in races if name not in RACES]:
+        parser.error(f"there is no race {', '.join(unknown)}: choose from {' '.join(RACES)}")
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    chosen = {race: pick(race, options.sides) for race in races}
+    if not any(chosen.values()):
+        parser.error(f"--sides names none of {', '.join(name for race in races for name in RACES[race])}")
+    prepare()
+    results = {race: hold(race, sides, options.rounds) for race, sides in chosen.items() if sides}
+    write(results, options.output)
+
+
+def print_result(side: Side, seed: int) -> None:
+    """What a side's own process does."""
+    assert side.run
+    result = side.run(seed)
+    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    print(json.dumps(result))
+
+
+def pick(race: str, names: Sequence[str] | None) -> list[str]:
+    """The sides that take part."""
+    return [name for name in RACES[race] if names is None or name in names]
+
+
+def prepare() -> None:
+    """Unpacks the data, so that no side does it on the clock."""
+    from mnist_cnn.data import files
+
+    files.prepare("MNIST", files.default_data_dir())
+
+
+def hold(race: str, names: Sequence[str], rounds: int) -> dict[str, list[Result]]:
+    """Runs the sides in turn, some rounds of it."""
+    results: dict[str, list[Result]] = {name: [] for name in names}
+    for number in range(rounds):
+        for name in names:
+            result = run_side(race, name, number)
+            results[name].append(result)
+            figures = ", ".join(f"{key} {value:.4g}" for key, value in result.items())
+            print(f"{race}, round {number + 1} of {rounds}, {name}: {figures}", flush=True)
+    return results
+
+
+def run_side(race: str, name: str, seed: int) -> Result:
+    """Runs a side in a process of its own."""
+    side = RACES[race][name]
+    command = side.command or (__file__, "--side", race, name, str(seed))
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, env={**os.environ, **side.environment}
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(f"error: {name} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    result = {} if side.command else json.loads(done.stdout.splitlines()[-1])
+    return {**result, "process": seconds}
+
+
+def write(results: dict[str, dict[str, list[Result]]], output: Path | None) -> None:
+    """Prints the tables and, where there is a folder for them, writes them with a plot of the ladder."""
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+    parts = [f"{machine}, torch {torch.__version__}, {torch.get_num_threads()} threads\n"]
+    parts += [f"## {race}\n\n{table(race, sides)}" for race, sides in results.items()]
+    text = "\n".join(parts)
+    print("\n" + text)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "benchmark.md").write_text("# Benchmark\n\n`python scripts/benchmark.py`: " + text)
+        if "ladder" in results:
+            plot(results["ladder"], output / "benchmark.png")
+
+
+def table(race: str, sides: dict[str, list[Result]]) -> str:
+    """One row for each side: medians, and how many times the time of the first side it takes."""
+    first = next(iter(sides.values()))
+    measures = [key for key in COLUMNS if key in first[0]]
+    clock = measures[0]
+    header = ["", *(COLUMNS[key] for key in measures), "times the first", "rounds"]
+    lines = [header, ["---"] * len(header)]
+    for name, results in sides.items():
+        ratios = [mine[clock] / base[clock] for mine, base in zip(results, first, strict=True)]
+        cells = [cell(key, [result[key] for result in results]) for key in measures]
+        lines.append([RACES[race][name].title, *cells, f"{statistics.median(ratios):.2f}", str(len(results))])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def cell(measure: str, values: Sequence[float]) -> str:
+    """Accuracies as mean ± standard deviation, all else as the median."""
+    if measure != "accuracy":
+        return f"{statistics.median(values):.0f}" if measure == "memory" else f"{statistics.median(values):.2f}"
+    deviation = f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * statistics.mean(values):.2f}{deviation}%"
+
+
+def plot(sides: dict[str, list[Result]], path: Path) -> None:
+    """Draws test accuracy by seconds of training: a point for each run."""
+    import experiments
+
+    plt: Any = experiments.pyplot()
+    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for number, (name, results) in enumerate(sides.items()):
+        points = [(result["seconds"], 100 * result["accuracy"]) for result in results]
+        axis.plot(*zip(*points, strict=True), "o", color=f"C{number}", alpha=0.6, label=name)
+    axis.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy, %")
+    axis.grid(alpha=0.3, which="both")
+    axis.legend()
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
 
 
 if __name__ == "__main__":
