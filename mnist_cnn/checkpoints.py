@@ -1,25 +1,46 @@
-"""Checkpoints by name, and what is read from one before anything is built from it."""
+"""Checkpoints: found by name, written all or nothing, and read without trusting what they say."""
 
+import contextlib
+import errno
+import io
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from torch import nn
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+OWN_NETWORKS = "mnist_cnn.networks"
+INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
+HINT = "give another checkpoint with --ckpt_path=FILE"
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be found or read; the message is one line that says what to do."""
+    """A checkpoint that cannot be found, read or written; the message is one line that says what to do."""
 
 
-def find_checkpoint(path: str, logs: Path, required: bool) -> Path | None:
+def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
     """Resolves what `--ckpt_path` was given.
 
     Args:
-        path: `best` or `last` of the newest run that has one, or a file.
+        path: `best` or `last` of the newest run that has one, or a file. To resume, `last` means the newest run
+            whatever it has; a run that was killed between its first two files has its best one for the last.
         logs: The folder that holds the runs.
-        required: Whether it is an error that there is no run for `best` or `last`.
+        resume: Whether training is to go on from it.
 
     Returns:
-        The file, or None where there is no run.
+        The file, or None where `last` is to be resumed, but the newest run has no checkpoint yet.
 
     Raises:
         CheckpointError: There is no such file.
@@ -28,41 +49,231 @@ def find_checkpoint(path: str, logs: Path, required: bool) -> Path | None:
         if not Path(path).is_file():
             raise CheckpointError(f"there is no checkpoint file {path!r}: give best, last or the path of a .ckpt file")
         return Path(path)
-    found = sorted(logs.glob(f"*/checkpoints/{path}.ckpt"), key=lambda file: file.stat().st_mtime_ns)
-    if not found and (required or path == "best"):
+    if path == "last" and resume:
+        run = newest_run(logs)
+        return _resumable(run) if run else None
+    found = max(logs.glob(f"*/checkpoints/{path}.ckpt"), key=_time, default=None)
+    if not found:
         raise CheckpointError(f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=FILE")
-    return found[-1] if found else None
+    return found
 
 
-def checkpoint_arguments(path: Path, resume: bool) -> dict[str, Any]:
+def newest_run(logs: Path) -> Path | None:
+    """The folder of the run that was trained most recently, also of one that was killed before its first checkpoint."""
+    runs = [path for path in logs.glob("*") if path.name.startswith("version_") or (path / "checkpoints").is_dir()]
+    return max((run for run in runs if run.is_dir()), key=lambda run: _time(_last(run) or run), default=None)
+
+
+def _last(run: Path) -> Path | None:
+    last = run / "checkpoints" / "last.ckpt"
+    return last if last.is_file() else max((run / "checkpoints").glob("*.ckpt"), key=_time, default=None)
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _resumable(run: Path) -> Path | None:
+    found = _last(run)
+    last = run / "checkpoints" / "last.ckpt"
+    if found and found != last:  # so that a run that had only its end to write has its last one, too
+        try:
+            os.link(found, last)
+        except OSError:
+            with replacing(last) as file, found.open("rb") as source:
+                shutil.copyfileobj(source, file)
+    return last if found else None
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keeps other processes from training in the folder of a run; a killed process holds nothing.
+
+    Raises:
+        CheckpointError: Another process is training there.
+    """
+    descriptor = os.open(run, os.O_RDONLY) if fcntl else None
+    try:
+        if descriptor is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CheckpointError(
+                    f"{run} is still being trained by another process: wait for it, or start a run of its own without "
+                    f"--ckpt_path"
+                ) from None
+            except OSError:  # a file system without locks: as if there were none
+                pass
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[io.BufferedWriter]:
+    """A file that takes the place of `path` at the end, complete and on the disk, or not at all.
+
+    It is written beside it under a name of its own, always the same: what a killed process leaves there is
+    overwritten by the next one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    if os.name == "posix":  # the new name, too, survives a power failure
+        folder = os.open(path.parent, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # of file systems that cannot do this
+            os.fsync(folder)
+        os.close(folder)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes local checkpoints so that no kill, crash or full disk leaves half of one or harms the one before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Writes one file.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        if "://" in str(path):
+            return super().save_checkpoint(checkpoint, path, storage_options)
+        content = io.BytesIO()  # torch hides why a file cannot be written
+        torch.save(checkpoint, content)
+        try:
+            with replacing(Path(path)) as file:
+                file.write(content.getbuffer())
+        except OSError as error:
+            what = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "mend that"
+            raise CheckpointError(
+                f"cannot write {os.path.relpath(path)} ({error.strerror}): earlier checkpoints are intact; {what}, "
+                f"then go on with --ckpt_path=last"
+            ) from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint of this project as plain data and tensors, on the CPU.
+
+    Raises:
+        CheckpointError: The file is damaged, something else, or holds more than data.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            intact = archive.testzip() is None  # torch does not look at the checksums
+    except Exception:  # whatever a damaged file provokes
+        intact = False
+    if not intact:
+        raise CheckpointError(f"{path} is damaged, or no checkpoint: {HINT}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        objects = "Weights only load failed" in str(error)
+        reason = "holds something else than plain data" if objects else "is damaged, or no checkpoint"
+        raise CheckpointError(f"{path} {reason}: {HINT}") from error
+    needed = {"state_dict": dict, "hyper_parameters": dict, "pytorch-lightning_version": str}
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), kind) for key, kind in needed.items()):
+        raise CheckpointError(f"{path} is not a checkpoint of this project: {HINT}")
+    return content
+
+
+def checkpoint_arguments(path: Path, resume: bool, trusted: str | None = None) -> dict[str, Any]:
     """Reads the arguments of model and data that a checkpoint was made with.
 
     Args:
         path: The file; it is read as plain data.
         resume: Whether training is to go on from it, which takes more than weights.
+        trusted: Import path of the network class that the user named, which may be imported for that.
 
     Returns:
         Defaults for the parser, such as `model.learning_rate`.
 
     Raises:
-        CheckpointError: The file is not a readable checkpoint of a `DigitClassifier`.
+        CheckpointError: The file is not a readable checkpoint of a `DigitClassifier`, or names what may not be
+            imported.
     """
-    hint = "give another checkpoint with --ckpt_path=FILE"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file provokes in the unpickler
-        objects = "Weights only load failed" in str(error) and path.stat().st_size > 0
-        reason = "holds something else than plain data, or is damaged" if objects else "is damaged, or no checkpoint"
-        raise CheckpointError(f"{path} {reason}: {hint}") from error
-    needed = {"state_dict", "hyper_parameters", "pytorch-lightning_version"}
-    if not isinstance(content, dict) or not needed <= content.keys():
-        raise CheckpointError(f"{path} is not a checkpoint of this project: {hint}")
+    content = read_checkpoint(path)
     if resume and not (content.get("optimizer_states") and "fit_loop" in content.get("loops", {})):
-        raise CheckpointError(f"{path} has weights, but not the state of training that fit goes on from: {hint}")
+        raise CheckpointError(f"{path} has weights, but not the state of training that fit goes on from: {HINT}")
     groups = {"model": "hyper_parameters", "data": "datamodule_hyper_parameters"}
+    for key in groups.values():
+        check_hyperparameters(content.get(key, {}), path, trusted)
     return {
         f"{group}.{name}": value
         for group, key in groups.items()
         for name, value in content.get(key, {}).items()
         if name != "_instantiator" and value is not None
     }
+
+
+def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | None = None) -> None:
+    """Makes sure that building a model from these imports nothing that the user did not ask for.
+
+    Allowed are the networks of this package, what `torch.nn` offers, and what stands in the module of `trusted`.
+
+    Args:
+        hyperparameters: Of a checkpoint.
+        path: The checkpoint, for the message.
+        trusted: Import path of the network class that the user named.
+
+    Raises:
+        CheckpointError: Something else is named.
+    """
+    if not isinstance(hyperparameters, dict):
+        raise CheckpointError(f"{path} is not a checkpoint of this project: {HINT}")
+    for key, value in hyperparameters.items():
+        if key == "_instantiator":
+            if value != INSTANTIATOR:
+                raise CheckpointError(f"{path} asks for {value!r} to be called, which nothing here does: {HINT}")
+        elif key == "network" and isinstance(value, dict):
+            _check_network(value, path, trusted)
+        else:
+            _check_value(value, path, trusted)
+
+
+def _check_network(spec: dict[str, Any], path: Any, trusted: str | None) -> None:
+    name = spec.get("class_path")
+    if name != trusted and not _is_known_class(name):
+        if not isinstance(name, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
+            raise CheckpointError(f"{path} names {str(name)[:80]!r} as its network, which is no class: {HINT}")
+        raise CheckpointError(
+            f"{path} has a network of its own, {name}: a checkpoint alone does not get code imported, so if you trust "
+            f"that class, add --model.network={name}"
+        )
+    _check_value({key: value for key, value in spec.items() if key != "class_path"}, path, trusted)
+
+
+def _check_value(value: Any, path: Any, trusted: str | None) -> None:
+    """Refuses import paths anywhere inside: options that take a class or a function would import them."""
+    if isinstance(value, dict):
+        for item in (*value, *value.values()):
+            _check_value(item, path, trusted)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            _check_value(item, path, trusted)
+    elif isinstance(value, str) and re.search(r"\w\s*\.\s*[^\W\d]", value):
+        home = trusted.rpartition(".")[0] if trusted else None
+        if not _is_known_class(value) and value.rpartition(".")[0] != home:
+            raise CheckpointError(
+                f"{path} names {value[:80]!r} in its settings, and a checkpoint alone does not get code imported: give "
+                f"that option on the command line if you trust it"
+            )
+
+
+def _is_known_class(name: Any) -> bool:
+    """Whether this is a network of the package or a module of torch.nn; imports nothing."""
+    if not isinstance(name, str):
+        return False
+    home, _, attribute = name.rpartition(".")
+    if home != OWN_NETWORKS and home != "torch.nn" and not home.startswith("torch.nn.modules."):
+        return False
+    kind = getattr(sys.modules.get(home), attribute, None)
+    return isinstance(kind, type) and issubclass(kind, nn.Module)

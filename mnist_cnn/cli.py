@@ -1,16 +1,19 @@
 """The command line: Lightning's CLI with this project's defaults, checkpoints by name and errors of one line."""
 
+import contextlib
 import ctypes
 import logging
 import os
 import platform
 import re
 import sys
+import sysconfig
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -21,7 +24,15 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 from mnist_cnn.callbacks.progress import Speed, progress_bar
 from mnist_cnn.callbacks.results import PredictionWriter, TestReport, verdict
-from mnist_cnn.checkpoints import CheckpointError, checkpoint_arguments, find_checkpoint
+from mnist_cnn.callbacks.safety import BestAndLast, Diverged, Guard, Interrupted, StopSignals
+from mnist_cnn.checkpoints import (
+    AtomicCheckpointIO,
+    CheckpointError,
+    checkpoint_arguments,
+    find_checkpoint,
+    locked,
+    newest_run,
+)
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.module import DigitClassifier, NetworkError
@@ -35,6 +46,8 @@ NOISE = [
     r"`torch.jit.trace(_method)?` is deprecated",  # how TensorBoard draws the graph
     r"It is recommended to use `self.log\(.*sync_dist=True",  # torchmetrics has synchronized what is logged
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
+    r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
+    r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
 
@@ -76,14 +89,28 @@ DEFAULTS = {
 }
 
 
+STOP_SIGNALS = StopSignals()
+"""What `main` and the training loop know of Ctrl-C and SIGTERM."""
+
+
 def main(args: ArgsType = None) -> None:
     """Runs the command line; what a user can mend ends it with one line on stderr and exit status 2.
+
+    Training that diverged ends with exit status 3, Ctrl-C with 130 and SIGTERM with 143.
 
     Args:
         args: The arguments, as a list of strings or a dictionary. Default: those of the process.
     """
     try:
-        run(args)
+        with STOP_SIGNALS:
+            run(args)
+        if STOP_SIGNALS.received:  # in the last epoch, when it was too late
+            raise SystemExit(128 + STOP_SIGNALS.received)
+    except Interrupted as stop:
+        text = str(stop) or "interrupted: no checkpoint was harmed, a training run goes on with --ckpt_path=last"
+        _end(text, 128 + stop.number)
+    except Diverged as error:
+        _end(f"error: {error}", 3)
     except (DataError, CheckpointError, SettingsError, NetworkError, MisconfigurationException) as error:
         fail(_plain(error))
     except OSError as error:
@@ -94,6 +121,12 @@ def main(args: ArgsType = None) -> None:
             fail("the checkpoint's weights do not fit its network: it is damaged, or --model.network names another one")
         if _is_out_of_memory(error):
             fail("there is not enough memory for a batch: give a smaller --data.batch_size or a smaller network")
+        if "Connection closed by peer" in text or "Connection reset by peer" in text:
+            fail("another process of this run has ended: see its message, then go on with --ckpt_path=last")
+        _blame_settings(error, args)
+        raise
+    except Exception as error:
+        _blame_settings(error, args)
         raise
 
 
@@ -128,6 +161,32 @@ def fail(error: BaseException | str) -> NoReturn:
     """Ends the program with one line on stderr and exit status 2."""
     print("error:", " ".join(str(error).split()), file=sys.stderr)
     raise SystemExit(2)
+
+
+def _end(text: str, status: int) -> NoReturn:
+    """Ends all processes of a run for a reason that all have agreed on: the first one tells it."""
+    if getattr(rank_zero_only, "rank", 0):
+        raise SystemExit(0)  # Lightning would kill the first one, were it anything else
+    print(" ".join(text.split()), file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _blame_settings(error: Exception, args: ArgsType) -> None:
+    """Ends the program with one line where an error comes from a library, and a setting may be what it did not expect.
+
+    An error that went through code of the user keeps its traceback.
+    """
+    trace, files = error.__traceback__, []
+    while trace:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    homes = (str(Path(__file__).parent), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"], "<")
+    users = [file for file in files if not file.startswith(homes) and not file.endswith("train.py")]
+    words = args if isinstance(args, list) else sys.argv
+    kinds = ("--trainer.", "--checkpoint.", "--figures.", "--config")
+    options = [word for word in words if isinstance(word, str) and word.startswith(kinds)]
+    if options and not users and files[-1].startswith(homes[1:]):
+        fail(f"{type(error).__name__}: {error}: is one of these settings wrong? {' '.join(options)}")
 
 
 def keep_freed_memory() -> None:
@@ -169,7 +228,7 @@ class DigitCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the callbacks that can be configured."""
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestAndLast, "checkpoint")
         parser.add_lightning_class_args(TensorBoardFigures, "figures")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.set_defaults(DEFAULTS)
@@ -187,9 +246,10 @@ class DigitCLI(LightningCLI):
                 f"{verb} needs trained weights: add --ckpt_path=best (of the newest run), --ckpt_path=last or "
                 f"--ckpt_path=FILE"
             )
-        found = None if path is None else find_checkpoint(str(path), _logs(config), required=verb != "fit")
+        found = None if path is None else find_checkpoint(str(path), _logs(config), resume=verb == "fit")
         if found:
-            defaults = checkpoint_arguments(found, resume=verb == "fit")
+            named = config["model"]["network"]["class_path"]
+            defaults = checkpoint_arguments(found, resume=verb == "fit", trusted=named)
             if (found.parent.parent / "config.yaml").exists():  # a run's own folder: go on there
                 defaults["trainer.logger"] = _run_logger(found.parent.parent, log_graph=verb == "fit")
             elif verb != "fit":
@@ -206,7 +266,14 @@ class DigitCLI(LightningCLI):
                 )
             say(f"checkpoint: {found}")
         elif path is not None:
-            say("checkpoint: no earlier run to resume, starting from the beginning")
+            run = newest_run(_logs(config))
+            if run:  # killed before its first checkpoint
+                self._subcommand_parsers[verb].set_defaults({"trainer.logger": _run_logger(run, log_graph=True)})
+                super().parse_arguments(parser, args)
+                config = self._verb_config()[1]
+            say(
+                f"checkpoint: {f'none yet in {run}' if run else 'no earlier run to resume'}, starting from the beginning"
+            )
         self._complete(verb, config, found)
 
     def _verb_config(self) -> tuple[str, Namespace]:
@@ -264,18 +331,34 @@ class DigitCLI(LightningCLI):
             callbacks.append(progress_bar())
         if config["logger"]:
             callbacks += [LearningRateMonitor(), Speed()]
-        return super().instantiate_trainer(**kwargs, callbacks=[*callbacks, TestReport()])
+        trainer = super().instantiate_trainer(**kwargs, callbacks=[*callbacks, Guard(STOP_SIGNALS), TestReport()])
+        if type(trainer.strategy._checkpoint_io) in (type(None), TorchCheckpointIO):  # not one of a strategy's own
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with contextlib.ExitStack() as self._held:
+            try:
+                super()._run_subcommand(subcommand)
+            except BaseException:
+                _end_children(self.trainer)
+                raise
 
     def before_fit(self) -> None:
-        """Takes a folder that no other run has, also when several start at once, and says what is trained."""
+        """Takes a folder that no other process trains in, also when several start at once; says what is trained."""
         logger = self.trainer.logger
         settings = self._verb_config()[1]["trainer"]["logger"]
         if isinstance(logger, TensorBoardLogger) and not _is_trial(self.trainer) and self.trainer.is_global_zero:
-            while settings["init_args"].get("version") is None:
+            new = settings["init_args"].get("version") is None
+            while True:
+                folder = Path(logger.log_dir)
                 try:
-                    Path(logger.log_dir).mkdir(parents=True)
+                    folder.mkdir(parents=True, exist_ok=not new)
+                    self._held.enter_context(locked(folder))
                     break
-                except FileExistsError:
+                except (FileExistsError, CheckpointError):
+                    if not new:
+                        raise
                     logger._version = int(logger.version) + 1
         network = self.model.network
         count = sum(parameter.numel() for parameter in network.parameters())
@@ -305,6 +388,15 @@ class DigitCLI(LightningCLI):
             count = len(data.val_set)
             errors = round((1 - float(self.trainer.callback_metrics["accuracy/val"])) * count)
             say(f"{data.dataset} validation split: {verdict(errors, count)}")
+
+
+def _end_children(trainer: Trainer) -> None:
+    """Kills the processes that Lightning started for this run: without the first one they would wait for ever."""
+    processes = getattr(trainer.strategy.launcher, "procs", [])
+    running = [*processes]
+    processes.clear()  # Lightning watches them, and kills this process when one ends with an error
+    for process in running:
+        process.kill()
 
 
 def _logs(config: Namespace) -> Path:

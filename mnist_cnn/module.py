@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Self, cast
 
@@ -12,9 +13,10 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, OpenUnitIn
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from mnist_cnn.checkpoints import check_hyperparameters, read_checkpoint
 from mnist_cnn.networks import TutorialCNN
 from mnist_cnn.optimizers import Muon
 
@@ -62,6 +64,7 @@ class DigitClassifier(L.LightningModule):
         self.network = (TutorialCNN() if network is None else network).to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
         self.trained_steps = 0
+        self._epoch_so_far: dict[str, dict[str, Any]] = {}
         self.train_metrics = StageMetrics("train")
         self.val_metrics = StageMetrics("val", per_class=True)
         self.test_metrics = StageMetrics("test", per_class=True)
@@ -89,15 +92,39 @@ class DigitClassifier(L.LightningModule):
         kept = {name: saved[name] for name in ("network", "_instantiator") if isinstance(saved.get(name), dict | str)}
         self.save_hyperparameters({**self.hparams, **kept})
         self.trained_steps = int(checkpoint.get("global_step", 0))
+        self._epoch_so_far = checkpoint.get("train_metrics", {})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the metrics of an epoch that is not over."""
+        checkpoint["train_metrics"] = self.train_metrics.state()
 
     @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+    def load_from_checkpoint(
+        cls, checkpoint_path: Any, *args: Any, network: nn.Module | type[nn.Module] | None = None, **kwargs: Any
+    ) -> Self:
         """Rebuilds the model of a checkpoint file, with its own network class and arguments.
 
-        As Lightning's, but by default (`weights_only=True`) it reads plain data and tensors only, so that a
-        checkpoint cannot run code of its own.
+        As Lightning's, but it reads plain data and tensors only and builds no class but those of
+        `mnist_cnn.networks` and `torch.nn`, so that a checkpoint cannot run code of its own.
+
+        Args:
+            checkpoint_path: The file.
+            *args: As Lightning's.
+            network: For a network of your own: its class, which is built with the arguments that the checkpoint
+                remembers, or a network that gets the weights.
+            **kwargs: As Lightning's, and arguments of `__init__` that replace those of the checkpoint.
+
+        Raises:
+            CheckpointError: The file is damaged, no checkpoint of this class, or names a class that is not allowed.
         """
-        kwargs.setdefault("weights_only", True)
+        content = read_checkpoint(Path(checkpoint_path))
+        named = f"{network.__module__}.{network.__qualname__}" if isinstance(network, type) else None
+        hyperparameters = dict(content["hyper_parameters"])
+        if network is not None and not isinstance(network, type):
+            kwargs["network"] = network
+            hyperparameters.pop("network", None)
+        check_hyperparameters(hyperparameters, checkpoint_path, named)
+        kwargs["weights_only"] = True
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -113,10 +140,34 @@ class DigitClassifier(L.LightningModule):
             kind = type(self.network).__name__
             raise NetworkError(f"{kind} returned {shape} for {count} images: it must return [{count}, 10]")
 
+    def on_train_start(self) -> None:
+        """Goes on where an interrupted epoch stood."""
+        if self._epoch_so_far and self.global_rank == 0:  # which has the sums of all processes
+            self.train_metrics.restore(self._epoch_so_far)
+        self._epoch_so_far = {}
+        self._seed(self.trainer.fit_loop.batch_idx + 1)
+
     def on_train_epoch_start(self) -> None:
-        """Makes dropout depend on seed, epoch and process alone, so that a resumed run ends with the same bits."""
-        if seed := os.environ.get("PL_GLOBAL_SEED"):  # set by seed_everything
-            torch.manual_seed((int(seed) * 1_000_003 + self.current_epoch) * 1_009 + self.global_rank)
+        """Starts the random numbers of the epoch."""
+        self._seed(0)
+
+    def _seed(self, batch_idx: int) -> None:
+        """Makes dropout and its like depend on seed, epoch, batch and process alone.
+
+        So a run that was killed and resumed anywhere ends with the same bits. The generators are seeded themselves,
+        in 3 microseconds: `torch.manual_seed` takes up to 800.
+        """
+        seed = os.environ.get("PL_GLOBAL_SEED")  # set by seed_everything
+        if seed is None:
+            return
+        mixed = (
+            ((int(seed) * 1_000_003 + self.current_epoch) * 1_000_003 + batch_idx) * 1_009 + self.global_rank
+        ) % 2**63
+        torch.default_generator.manual_seed(mixed)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(mixed)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(mixed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
@@ -130,6 +181,7 @@ class DigitClassifier(L.LightningModule):
         """Logs the training metrics once an epoch, each image as it was seen."""
         if self.trainer.is_last_batch:  # not in on_train_epoch_end, which comes too late for the progress bar
             self._log_metrics(self.train_metrics)
+        self._seed(batch_idx + 1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Log-probabilities, float [B, 10]."""
@@ -231,6 +283,23 @@ class StageMetrics(nn.Module):
             for digit, accuracy in enumerate(self.per_class.compute()):
                 values[f"per_class_accuracy/{digit}/{self.stage}"] = accuracy
         return values
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """What was counted so far, by metric and name, summed over all processes; empty after `reset`."""
+        states: dict[str, dict[str, Any]] = {}
+        for name, metric in self.named_children():
+            if isinstance(metric, Metric) and metric.update_called:
+                with metric.sync_context():
+                    states[name] = {key: getattr(metric, key).detach().cpu().clone() for key in metric._defaults}
+        return states
+
+    def restore(self, states: dict[str, dict[str, Any]]) -> None:
+        """Goes on counting from what `state` returned."""
+        for name, values in states.items():
+            metric = getattr(self, name)
+            for key, value in values.items():
+                setattr(metric, key, value.to(metric.device))
+            metric._update_count = 1
 
     def reset(self) -> None:
         """Forgets all batches."""

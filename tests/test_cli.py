@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from conftest import UserNet
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -160,11 +161,11 @@ def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.Capt
 
 def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     cli("fit", *TINY, "--model.network=conftest.UserNet", "--model.network.init_args.width=12")
-    model = DigitClassifier.load_from_checkpoint(checkpoint())
-    assert type(model.network).__name__ == "UserNet"
+    model = DigitClassifier.load_from_checkpoint(checkpoint(), network=UserNet)
+    assert type(model.network) is UserNet
     assert model.network.layers[0].out_features == 12
     assert model.hparams["network"]["init_args"] == {"width": 12, "dropout": 0.0}
-    cli("test", "--ckpt_path=best")  # no need to name the network again
+    cli("test", "--ckpt_path=best", "--model.network=conftest.UserNet")  # its arguments need not be given again
     assert "10,000" in capsys.readouterr().out
 
 

@@ -57,6 +57,10 @@ class EpochLines(ProgressBar):
 class Speed(Callback):
     """Logs the seconds and the training images per second of every epoch, validation included in neither."""
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Starts the clock of an epoch that is resumed in its middle."""
+        self.on_train_epoch_start(trainer, pl_module)
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts the clock."""
         self._images = 0

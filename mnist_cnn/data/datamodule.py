@@ -1,7 +1,7 @@
 """The LightningDataModule: splits, and loaders that fetch a whole batch by one indexing operation."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lightning as L
@@ -104,8 +104,15 @@ class DigitDataModule(L.LightningDataModule):
             raise DataError("call prepare_data() and setup(stage) before asking for a loader")
         ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
+        if shuffle and self.trainer:
+            sampler.start = self._batches_done
         # Indexing a tensor that is in memory is faster than handing it over from a worker process.
-        return DataLoader(dataset, sampler=sampler, batch_size=None)
+        # With a generator of its own: an iterator draws a number, and dropout shall not depend on when it is made.
+        return DataLoader(dataset, sampler=sampler, batch_size=None, generator=torch.Generator())
+
+    def _batches_done(self) -> int:
+        """The batches that the epoch has had already: not 0 where training was interrupted within it."""
+        return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0
 
 
 class BatchSampler(DistributedSampler):
@@ -120,10 +127,11 @@ class BatchSampler(DistributedSampler):
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
         super().__init__(dataset, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
         self.batch_size = batch_size
+        self.start: Callable[[], int] = lambda: 0
 
     def __iter__(self) -> Iterator[Tensor]:
-        # Lazily: a trainer that resumes asks for the iterator before it says which epoch it is.
-        yield from self.batches()
+        # Lazily: a trainer that resumes asks for the iterator before it says which epoch and which batch it is.
+        yield from self.batches()[self.start() :]
 
     def __len__(self) -> int:
         size = self.batch_size * self.num_replicas
