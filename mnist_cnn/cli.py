@@ -271,9 +271,8 @@ class DigitCLI(LightningCLI):
                 self._subcommand_parsers[verb].set_defaults({"trainer.logger": _run_logger(run, log_graph=True)})
                 super().parse_arguments(parser, args)
                 config = self._verb_config()[1]
-            say(
-                f"checkpoint: {f'none yet in {run}' if run else 'no earlier run to resume'}, starting from the beginning"
-            )
+            none = f"none yet in {run}" if run else "no earlier run to resume"
+            say(f"checkpoint: {none}, starting from the beginning")
         self._complete(verb, config, found)
 
     def _verb_config(self) -> tuple[str, Namespace]:

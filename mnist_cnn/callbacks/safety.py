@@ -85,10 +85,9 @@ class BestAndLast(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the best scores, also in a folder that was moved."""
-        here = Path(str(self.dirpath))
 
         def moved(path: str) -> str:
-            return str(here / Path(path).name) if path else ""
+            return f"{self.dirpath}{os.sep}{Path(path).name}" if path else ""  # as it is spelt when it is written
 
         kept = [state_dict["best_model_path"], *state_dict["best_k_models"]]
         if any(kept) and all(Path(moved(path)).exists() for path in kept):
@@ -141,6 +140,10 @@ class BestAndLast(ModelCheckpoint):
         """With `save_on_exception`, saves `exception.ckpt`; nothing good is overwritten by a state that is in doubt."""
         if self._should_save_on_exception(trainer) and not isinstance(exception, Interrupted | Diverged):
             self._save_checkpoint(trainer, str(Path(str(self.dirpath)) / "exception.ckpt"))
+
+    def _should_remove_checkpoint(self, trainer: L.Trainer, previous: str, current: str) -> bool:
+        same = Path(previous).resolve() == Path(current).resolve()  # however it is spelt
+        return not same and super()._should_remove_checkpoint(trainer, previous, current)
 
     def _save_checkpoint(self, trainer: L.Trainer, filepath: str) -> None:
         finite = _is_finite(trainer.lightning_module)
