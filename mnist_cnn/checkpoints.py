@@ -90,8 +90,10 @@ def locked(run: Path) -> Iterator[None]:
     """Keeps other processes from training in the folder of a run; a killed process holds nothing.
 
     Raises:
-        CheckpointError: Another process is training there.
+        CheckpointError: Another process is training there, or nothing can be written.
     """
+    if not os.access(run, os.W_OK):
+        raise CheckpointError(f"{run} cannot be written: mend that, or give --trainer.default_root_dir=FOLDER")
     descriptor = os.open(run, os.O_RDONLY) if fcntl else None
     try:
         if descriptor is not None:

@@ -114,7 +114,7 @@ def main(args: ArgsType = None) -> None:
     except (DataError, CheckpointError, SettingsError, NetworkError, MisconfigurationException) as error:
         fail(_plain(error))
     except OSError as error:
-        fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}")
+        fail(f"cannot read or write {os.fsdecode(error.filename or 'a file')}: {error.strerror or error}")
     except (RuntimeError, MemoryError) as error:
         text = str(error)
         if text.startswith("Error(s) in loading state_dict"):
@@ -176,6 +176,8 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
 
     An error that went through code of the user keeps its traceback.
     """
+    if "number of total steps" in str(error):
+        fail("--model.schedule=one_cycle ends with the epochs that the run began with: it cannot go on beyond them")
     trace, files = error.__traceback__, []
     while trace:
         files.append(trace.tb_frame.f_code.co_filename)

@@ -263,6 +263,26 @@ def test_unreadable_files_of_other_data_sets_name_the_folder(tmp_path: Path) -> 
         load("KMNIST", tmp_path, train=True)
 
 
+@pytest.mark.parametrize("kind", ["truncated", "empty", "wrong magic", "gzip", "longer", "swapped", "label 10"])
+def test_a_damaged_data_set_without_its_archives_is_called_damaged(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_downloads(monkeypatch)
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in MNIST_SHA256:
+        header = bytes.fromhex("00000803 0000000a 0000001c 0000001c" if "images" in name else "00000801 0000000a")
+        (raw / name).write_bytes(header + bytes(10 * 784 if "images" in name else 10))
+    assert prepare("FashionMNIST", tmp_path).endswith("(verified)")
+    content = (raw / NAME).read_bytes()
+    if kind == "swapped":
+        (raw / NAME).write_bytes((raw / "train-images-idx3-ubyte").read_bytes())
+    else:
+        (raw / NAME).write_bytes(content[:-1] + b"\x0a" if kind == "label 10" else DAMAGE[kind](content))
+    with pytest.raises(DataError, match=r"FashionMNIST in .* is damaged: delete what is there"):
+        prepare("FashionMNIST", tmp_path)
+
+
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="FashionMNIST"):
         prepare("CIFAR10", tmp_path)  # type: ignore[arg-type]

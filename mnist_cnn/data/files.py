@@ -228,6 +228,9 @@ def _fetch_other(dataset: DatasetName, data_dir: Path) -> str:
         if (raw / archive).exists():  # torchvision takes any unpacked file for a good one: let it unpack again
             for name in unpacked:
                 (raw / name).unlink(missing_ok=True)
+    archives = ", ".join(_archives(dataset))
+    damaged = f"{dataset} in {raw} is damaged: delete what is there, put {archives} there instead, and retry"
+    unpacked_by_others = all((raw / name).exists() for names in _archives(dataset).values() for name in names)
     try:
         with _socket_timeout(STALL_SECONDS):
             for train in (True, False):
@@ -235,10 +238,10 @@ def _fetch_other(dataset: DatasetName, data_dir: Path) -> str:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
             raise
-        raise DataError(
-            f"{dataset} cannot be downloaded and only MNIST is bundled: put {', '.join(_archives(dataset))} "
-            f"into {raw} and retry"
-        ) from error
+        missing = f"{dataset} cannot be downloaded and only MNIST is bundled: put {archives} into {raw} and retry"
+        raise DataError(damaged if unpacked_by_others else missing) from error
+    if not _is_complete(dataset, data_dir):
+        raise DataError(damaged)
     return "downloaded, or unpacked from the archives there,"
 
 
