@@ -214,6 +214,7 @@ def kills(root: Path, reference: Site, seconds: float, count: int, by_steps: boo
             process.wait()
             row.times += 1
             phases[phase(site)] += 1
+            print(f"kill {row.times} of {count}, {phase(site)}", file=sys.stderr, flush=True)
             row.check(readable(site), f"kill {row.times}: an unreadable checkpoint")
             if rng.random() < 0.5:  # killed again, or left alone to its end
                 continue
