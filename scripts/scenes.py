@@ -24,6 +24,9 @@ Rng = np.random.Generator
 WHITE: Colour = (238, 237, 232)
 BLACK: Colour = (34, 34, 38)
 
+GAMMA = np.round(255 * np.linspace(0, 1, 65536) ** (1 / 2.2)).astype(np.uint8)
+"""Linear light, 0 to 65535, as sRGB."""
+
 
 @dataclass
 class Look:
@@ -120,7 +123,7 @@ def linear(colour: Sequence[float]) -> Array:
     return np.asarray((np.asarray(colour, np.float32) / 255) ** np.float32(2.2), np.float32)
 
 
-def clouds(rng: Rng, size: tuple[int, int], grain: float) -> Array:
+def clouds(rng: Rng, size: tuple[int, ...], grain: float) -> Array:
     """Random field, float32 [H, W], mean about 0 and deviation about 1, with features of so many pixels."""
     small = tuple(max(2, math.ceil(side / max(grain, 1)) + 3) for side in size)
     field: Array = rng.standard_normal(small, np.float32)
@@ -257,17 +260,22 @@ class Scene:
         """Ink, where it lies, in place."""
         look, rng = self.look, self.rng
         pen = (look.pen or 0.12) * self.unit
+        x, y, width, height = cv2.boundingRect((coverage > 0).astype(np.uint8))
+        margin = math.ceil(4 * look.rough * pen) + 3
+        part = (slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin))
+        page, coverage = page[part], coverage[part]
+        size = coverage.shape
         if look.rough:
             ragged = cv2.GaussianBlur(coverage, (0, 0), max(0.5, look.rough * pen))
-            ragged = ragged + 0.13 * clouds(rng, self.size, max(1.5, 2.5 * look.rough * pen)) * (ragged > 0.02)
+            ragged = ragged + 0.13 * clouds(rng, size, max(1.5, 2.5 * look.rough * pen)) * (ragged > 0.02)
             coverage = np.clip((ragged - 0.35) * 3, 0, 1)
         if look.grain:
-            tooth = 0.6 * clouds(rng, self.size, 1.6) + 0.6 * clouds(rng, self.size, 3.5)
+            tooth = 0.6 * clouds(rng, size, 1.6) + 0.6 * clouds(rng, size, 3.5)
             coverage = coverage * np.clip(1.15 - look.grain * (0.5 + 0.6 * tooth), 0.12, 1)
         coverage = cv2.GaussianBlur(coverage, (0, 0), 0.6)[..., None]
-        density = np.full(self.size, opacity, np.float32)
+        density = np.full(size, opacity, np.float32)
         if look.blotch:
-            uneven = 0.7 * clouds(rng, self.size, max(3, 1.5 * pen)) + 0.5 * clouds(rng, self.size, max(2, 0.4 * pen))
+            uneven = 0.7 * clouds(rng, size, max(3, 1.5 * pen)) + 0.5 * clouds(rng, size, max(2, 0.4 * pen))
             density = np.clip(density * (1 - look.blotch * uneven), 0.4 * opacity, 1)
         target = linear(colour)
         if sum(colour) < sum(look.paper) and opacity < 1:  # dye absorbs: twice the ink squares what it lets through
@@ -379,10 +387,13 @@ class Scene:
             reach = int(4 * radius) + 2
             if self.ink[max(0, y - reach) : y + reach, max(0, x - reach) : x + reach].any():
                 continue
-            spot = self._blank()
+            spot: Array = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
             axes = (round(radius * 8), round(radius * rng.uniform(4, 8)))
-            cv2.ellipse(spot, (x * 8, y * 8), axes, rng.uniform(0, 180), 0, 360, 1.0, -1, cv2.LINE_AA, 3)
-            page += rng.uniform(0.4, 0.95) * spot[..., None] * (linear((60, 55, 50)) - page)
+            cv2.ellipse(spot, (reach * 8, reach * 8), axes, rng.uniform(0, 180), 0, 360, 1.0, -1, cv2.LINE_AA, 3)
+            top, left = max(0, y - reach), max(0, x - reach)
+            part = page[top : y + reach + 1, left : x + reach + 1]
+            spot = spot[top - y + reach :, left - x + reach :][: part.shape[0], : part.shape[1], None]
+            part += rng.uniform(0.4, 0.95) * spot * (linear((60, 55, 50)) - part)
 
     def _punch(self, page: Array) -> None:
         """The holes of a spiral or a binder along one side, with the dark behind and the edge's shadow."""
@@ -439,27 +450,27 @@ class Scene:
         return np.asarray(cv2.warpPerspective(page, matrix, self.size[::-1], borderMode=cv2.BORDER_REPLICATE))
 
     def lit(self, page: Array) -> Array:
-        """The light that comes from the sheet, float32 [H, W, 3]."""
+        """The light that comes from the sheet, float32 [H, W, 3]; takes the place of the sheet."""
         look, rng, size = self.look, self.rng, self.size
         light = np.ones(size, np.float32)
-        ys, xs = np.mgrid[: size[0], : size[1]].astype(np.float32)
-        ys, xs = ys / size[0] - 0.5, xs / size[1] - 0.5
+        ys = np.linspace(-0.5, 0.5, size[0], dtype=np.float32)[:, None]
+        xs = np.linspace(-0.5, 0.5, size[1], dtype=np.float32)
         if look.unevenness:
             turn = rng.uniform(0, 2 * math.pi)
             slope = xs * math.cos(turn) + ys * math.sin(turn)
             bumps = clouds(rng, size, max(size) * rng.uniform(0.3, 0.8))
             light *= np.exp(look.unevenness * (0.8 * slope + 0.12 * bumps))
             light /= float(light.max()) ** 0.7  # the camera's meter keeps most of it below white
-        colour: Array = np.broadcast_to(linear(look.tint), (*size, 3)).copy()
-        if look.shadow:
-            shade = self._shadow()[..., None]
-            colour *= 1 - look.shadow * shade * np.array([1.0, 0.98, 0.93], np.float32)
         if look.vignette:
-            light *= 1 - look.vignette * np.clip((xs**2 + ys**2) / 0.5, 0, 1) ** 1.3
-        picture = page * light[..., None] * colour
+            light *= 1 - look.vignette * np.clip((xs**2 + ys**2) / 0.5, 0, 1) ** np.float32(1.3)
+        picture = page  # in place from here: the pictures are large
+        picture *= light[..., None]
+        picture *= look.exposure * linear(look.tint)
+        if look.shadow:  # less blue is missing in it: the sky still shines
+            picture *= 1 - look.shadow * self._shadow()[..., None] * np.array([1.0, 0.98, 0.93], np.float32)
         if look.glare:
-            picture += self._glare()[..., None]
-        return np.asarray(look.exposure * picture, np.float32)
+            picture += look.exposure * self._glare()[..., None]
+        return picture
 
     def _shadow(self) -> Array:
         """The shadow of a hand, a head or a phone that reaches in from one side, across the writing."""
@@ -546,7 +557,7 @@ def exposed(rng: Rng, picture: Array, noise: float) -> Array:
         picture = cv2.cvtColor(raw, cv2.COLOR_BayerRGGB2RGB).astype(np.float32) / 65535
         soft = cv2.GaussianBlur(picture, (0, 0), 0.8)  # every phone smooths, then sharpens
         picture = soft + 0.8 * (soft - cv2.GaussianBlur(soft, (0, 0), 1.6))
-    return np.asarray(np.round(255 * np.clip(picture, 0, 1) ** (1 / 2.2)), np.uint8)
+    return np.asarray(GAMMA[np.round(np.clip(picture, 0, 1) * (len(GAMMA) - 1)).astype(np.uint16)])
 
 
 def encode(rng: Rng, look: Look, pixels: Array, scene: Scene) -> bytes:

@@ -29,7 +29,7 @@ from rich.progress import track
 from scenes import Look, render
 
 from mnist_cnn.callbacks.results import wilson_interval
-from mnist_cnn.cli import fail
+from mnist_cnn.cli import fail, keep_freed_memory
 from mnist_cnn.cli import main as mnist_cnn
 from mnist_cnn.data.files import DataError
 
@@ -137,7 +137,7 @@ def write(folder: Path, pictures: Sequence[Picture], seed: int, workers: int, da
             raise DataError(f"{folder} holds other files: choose an empty folder with --output=FOLDER")
         _digits(data_dir)
         jobs = [(folder, one, seed, data_dir) for one in pictures]
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), keep_freed_memory) as pool:
             results = map(_write_one, jobs) if workers == 1 else pool.map(_write_one, jobs, chunksize=4)
             for _ in track(results, "pictures", len(jobs)):
                 pass

@@ -140,7 +140,7 @@ def test_an_oriented_file_shows_the_digit_upright_to_who_obeys_the_tag(digits: p
     "name", ["off-centre", "tiny in a large picture", "perspective", "row, slanted line", "row, everything"]
 )
 def test_nothing_of_the_writing_is_cut_off(name: str, digits: pens.Digits) -> None:
-    for index in range(3):
+    for index in range(2):
         rng, look, text = score_pictures.compose(name, 1, index)
         scene = Scene(rng, look, [digits.draw(rng, int(label)) for label in text], [])
         scene.viewed(scene.sheet())
