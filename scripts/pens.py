@@ -33,6 +33,12 @@ EDGE = 0.42
 LOOPS = {0: {1}, 1: {0}, 2: {0, 1}, 3: {0}, 4: {0, 1}, 5: {0}, 6: {1}, 7: {0}, 8: {2}, 9: {1}}
 """How many closed loops a digit has that anybody can read."""
 
+ENDS = {
+    0: {0, 1, 2}, 1: {2, 3}, 2: {2, 3}, 3: {2, 3, 4}, 4: {2, 3, 4},
+    5: {2, 3, 4}, 6: {1, 2}, 7: {2, 4}, 8: {0, 1, 2}, 9: {1, 2},
+}  # fmt: skip
+"""How many loose ends it has; with more, a fine pen shows branches that a broad one hid."""
+
 
 @dataclass(frozen=True)
 class Glyph:
@@ -68,8 +74,8 @@ class Digits:
 
     Left out are those whose label people did not confirm, those that look like another digit to the nearest training
     digits, those with loops filled by ink or open where they belong closed, and those whose centreline misses a part
-    of the shape. That leaves about four fifths: what is measured with the others is how hard the picture is, not how
-    odd the digit.
+    of the shape or branches. About two thirds are left: what is measured with them is how hard the picture is, not
+    how odd the digit.
     """
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -118,8 +124,8 @@ def trace(image: Array, label: int) -> Glyph | None:
     field = field * cv2.dilate(shape.astype(np.uint8), np.ones((FINE, FINE), np.uint8))
     radius = cv2.distanceTransform(shape.astype(np.uint8), cv2.DIST_L2, 5)
     skeleton = skeletonize(shape)
-    lines = centreline(skeleton, radius)
-    if not lines or not _keeps(shape, lines, 2 * float(np.median(radius[skeleton]))):
+    lines, ends = centreline(skeleton, radius)
+    if ends not in ENDS[label] or not _keeps(shape, lines, 2 * float(np.median(radius[skeleton]))):
         return None
     points = np.concatenate(lines)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -154,8 +160,10 @@ def _without_crumbs(shape: Array) -> Array:
     return np.isin(names, [i for i in range(1, count) if areas[i] > 0.04 * shape.sum()])
 
 
-def centreline(skeleton: Array, radius: Array) -> Lines:
-    """The strokes of a skeleton, bool [H, W], as smooth lines: no spurs, one crossing where there are two forks.
+def centreline(skeleton: Array, radius: Array) -> tuple[Lines, int]:
+    """The strokes of a skeleton, bool [H, W], as smooth lines, and how many loose ends they have.
+
+    Short spurs are left out, and two forks close to each other become one crossing.
 
     Args:
         skeleton: One pixel wide.
@@ -186,14 +194,14 @@ def centreline(skeleton: Array, radius: Array) -> Lines:
     degree = _degrees(paths)
     lines = []
     for path in paths:
-        line = _smooth(np.array(path, np.float32), 0.35 * FINE)
+        line = _smooth(np.array(path, np.float32), 0.6 * FINE)
         for end, inner in ((0, min(8, len(line) - 1)), (-1, max(-9, -len(line)))):
             if degree[path[end]] == 1:  # thinning eats the ends of a stroke
                 direction = line[end] - line[inner]
                 tip = line[end] + direction / max(float(np.hypot(*direction)), 1e-6) * 0.6 * reach(path[end])
                 line = np.concatenate([tip[None], line] if end == 0 else [line, tip[None]])
         lines.append(line.astype(np.float32))
-    return lines
+    return lines, sum(count == 1 for count in degree.values())
 
 
 def _paths(skeleton: Array) -> list[list[Pixel]]:

@@ -7,7 +7,7 @@ ink absorbs in linear light only.
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +116,7 @@ class Look:
     """The EXIF tag; pixels are stored so that a viewer that obeys it shows the picture upright."""
     invert: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    """Of one kind of look: margin, of ruled paper; "by hand", a box; clear, the colour beneath transparency."""
 
 
 def linear(colour: Sequence[float]) -> Array:
@@ -305,7 +306,7 @@ class Scene:
         pitch = look.print_pitch * self.unit
         thick = max(1.0, rng.uniform(0.0018, 0.004) * self.short)
 
-        def line(start: tuple[float, float], end: tuple[float, float]) -> None:
+        def line(start: Sequence[float], end: Sequence[float]) -> None:
             points = [(round(x * 8), round(y * 8)) for x, y in (start, end)]
             cv2.line(lines, points[0], points[1], 1.0, max(1, round(thick)), cv2.LINE_AA, 3)
 
@@ -324,15 +325,13 @@ class Scene:
                 cv2.line(red, (round(x), 0), (round(x), height), 1.0, max(1, round(thick)), cv2.LINE_AA)
                 page += 0.6 * red[..., None] * (linear((220, 110, 110)) - page)
         else:
-            self._boxes(line, thick)
+            self._boxes(line)
         page += look.print_strength * lines[..., None] * (linear(look.print_colour) - page)
 
-    def _boxes(self, line: object, thick: float) -> None:
-        """A box around each digit, or around a single one with empty ones beside it."""
-        assert callable(line)
-        middles = [place[:, 2] for place in self.places] or [np.array([self.size[1], self.size[0]]) / 2]
+    def _boxes(self, line: Callable[[Sequence[float], Sequence[float]], None]) -> None:
+        """A box around the digit, or a line of four with the others empty."""
+        middle = self.places[0][:, 2] if self.places else np.array(self.size[::-1]) / 2
         half = self.look.print_pitch * self.unit / 2
-        middle = middles[0]
         wobble = self.rng.normal(0, 0.02 * self.unit, (4, 2)) if self.look.extra.get("by hand") else np.zeros((4, 2))
         count = 1 if self.look.printed == "box" else 4
         for i in range(count):
@@ -572,7 +571,7 @@ def encode(rng: Rng, look: Look, pixels: Array, scene: Scene) -> bytes:
         clear = np.where(alpha[..., None] > 0, flat, np.uint8(look.extra.get("clear", 0)))
         image = Image.fromarray(np.dstack([clear, np.round(255 * alpha).astype(np.uint8)]))
     elif look.mode == "P":
-        image = image.quantize(look.extra.get("colours", 16))
+        image = image.quantize(16)
     elif look.mode == "1":
         image = image.convert("L").point(lambda v: 255 if v > 140 else 0).convert("1")
     elif look.mode == "L":
