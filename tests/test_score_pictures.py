@@ -161,10 +161,12 @@ def test_rows_stand_in_order_and_touch_where_they_should(digits: pens.Digits) ->
     assert pieces["row, touching"] < 6
 
 
-def test_pictures_without_a_digit_differ_from_each_other(digits: pens.Digits) -> None:
-    for name in difficulties.NOTHING:
-        assert score_pictures.picture(name, 0, 0, digits) != score_pictures.picture(name, 0, 1, digits)
-    assert np.std(grey(opened("blank page", digits))) < np.std(grey(opened("scribble", digits)))
+def test_pictures_without_a_digit_show_what_their_names_say(digits: pens.Digits) -> None:
+    pages = {name: grey(opened(name, digits)) for name in difficulties.NOTHING}
+    plain = np.std(pages["blank page"])
+    assert plain < 20
+    assert all(np.std(pages[name]) > plain for name in ("page with a shadow", "letter", "scribble"))
+    assert max(np.median(pages[name]) for name in ("desk top", "cloth or wall")) < np.median(pages["blank page"])
 
 
 def predictions(path: Path, rows: list[tuple[str, str, object]]) -> Path:
