@@ -70,7 +70,7 @@ class Glyph:
 
 
 class Digits:
-    """MNIST's test digits that a person can read when any pen redraws them.
+    """MNIST's digits that a person can read when any pen redraws them.
 
     Left out are those whose label people did not confirm, those that look like another digit to the nearest training
     digits, those with loops filled by ink or open where they belong closed, and those whose centreline misses a part
@@ -78,17 +78,19 @@ class Digits:
     how odd the digit.
     """
 
-    def __init__(self, data_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path | None = None, train: bool = False) -> None:
         """Loads MNIST.
 
         Args:
             data_dir: Where it lies or is put. Default: the per-user cache folder.
+            train: Whether to take training digits rather than test digits.
         """
         data_dir = data_dir or files.default_data_dir()
         files.prepare("MNIST", data_dir)
-        images, labels = files.load("MNIST", data_dir, train=False)
-        self.images, self.labels = images[:, 0].numpy(), labels.numpy()
-        self.labels[list(files.UNCONFIRMED_TEST_LABELS)] = -1
+        images, labels = files.load("MNIST", data_dir, train=train)
+        self.images, self.labels = images[:, 0].numpy(), labels.numpy().copy()
+        if not train:
+            self.labels[list(files.UNCONFIRMED_TEST_LABELS)] = -1
         images, labels = files.load("MNIST", data_dir, train=True)
         self._known, self._known_labels = _reduced(images[:, 0].numpy()), labels.numpy()
         self._squares = (self._known**2).sum(axis=1)

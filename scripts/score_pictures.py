@@ -5,8 +5,9 @@
 
 MNIST's test digits, redrawn by other pens on other paper, photographed, scanned or drawn on a screen, one folder for
 each difficulty; rows of digits; and pictures without any digit. The generator shares nothing with the training or with
-the preprocessing, so that it can examine both: nothing may be trained, tuned or chosen by these pictures. The same seed
-gives the same bytes, with the same versions of the libraries. Needs the extra `scenes`.
+the preprocessing, so that it can examine both: nothing may be trained, tuned or chosen by these pictures. Whoever works
+on the reader looks at its mistakes with `--digits train`, which takes training digits. The same seed gives the same
+bytes, with the same versions of the libraries. Needs the extra `scenes`.
 """
 
 import argparse
@@ -107,25 +108,29 @@ def slug(name: str) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _digits(data_dir: Path | None) -> Digits:
-    return Digits(data_dir)
+def _digits(data_dir: Path | None, train: bool) -> Digits:
+    return Digits(data_dir, train)
 
 
-def _write_one(job: tuple[Path, Picture, int, Path | None]) -> None:
-    folder, one, seed, data_dir = job
+def _write_one(job: tuple[Path, Picture, int, Path | None, bool]) -> None:
+    folder, one, seed, data_dir, train = job
     path = folder / one.file
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = picture(one.difficulty, seed, int(path.stem), _digits(data_dir))
+    content = picture(one.difficulty, seed, int(path.stem), _digits(data_dir, train))
     path.write_bytes(content)
 
 
-def write(folder: Path, pictures: Sequence[Picture], seed: int, workers: int, data_dir: Path | None) -> None:
+def write(
+    folder: Path, pictures: Sequence[Picture], seed: int, workers: int, data_dir: Path | None, train: bool = False
+) -> None:
     """Writes the pictures, then `labels.csv`; a folder that holds just these is left as it is.
 
     Raises:
         DataError: The folder holds something else, or cannot be written.
     """
-    rows = [["file", "digits", "difficulty"], *([one.file, one.digits, one.difficulty] for one in pictures)]
+    split = "train" if train else "test"
+    rows = [["file", "digits", "difficulty", "split"]]
+    rows += [[one.file, one.digits, one.difficulty, split] for one in pictures]
     labels = folder / "labels.csv"
     if labels.exists():
         with labels.open(newline="") as file:
@@ -135,8 +140,8 @@ def write(folder: Path, pictures: Sequence[Picture], seed: int, workers: int, da
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise DataError(f"{folder} holds other files: choose an empty folder with --output=FOLDER")
-        _digits(data_dir)
-        jobs = [(folder, one, seed, data_dir) for one in pictures]
+        _digits(data_dir, train)
+        jobs = [(folder, one, seed, data_dir, train) for one in pictures]
         with ProcessPoolExecutor(workers, get_context("spawn"), keep_freed_memory) as pool:
             results = map(_write_one, jobs) if workers == 1 else pool.map(_write_one, jobs, chunksize=4)
             for _ in track(results, "pictures", len(jobs)):
@@ -245,6 +250,7 @@ def main(args: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=50, help="pictures of each difficulty (default 50)")
     parser.add_argument("--seed", type=int, default=0, help="what chance starts from (default 0)")
+    parser.add_argument("--digits", choices=("test", "train"), default="test", help="which to draw (default test)")
     parser.add_argument("--output", type=Path, required=True, help="a folder for pictures, labels.csv and predictions")
     parser.add_argument("--only", nargs="+", default=[""], help="difficulties whose names contain one of these texts")
     parser.add_argument("--ckpt_path", help="what reads them: any checkpoint that `train.py predict` takes")
@@ -258,7 +264,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if not names:
             raise DataError(f"--only fits no difficulty; there are: {', '.join(ALL)}")
         pictures = plan(names, options.count, options.seed)
-        write(options.output, pictures, options.seed, options.workers, options.data_dir)
+        write(options.output, pictures, options.seed, options.workers, options.data_dir, options.digits == "train")
         print(f"{len(pictures):,} pictures and labels.csv: {options.output}")
         if options.ckpt_path:
             table = report(read(options.output, pictures, options.ckpt_path))
