@@ -1,10 +1,8 @@
 """The command line: Lightning's CLI with this project's defaults, checkpoints by name and errors of one line."""
 
 import contextlib
-import ctypes
 import logging
 import os
-import platform
 import re
 import sys
 import sysconfig
@@ -35,6 +33,7 @@ from mnist_cnn.checkpoints import (
 )
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
+from mnist_cnn.hardware import has_bfloat16, keep_freed_memory
 from mnist_cnn.module import DigitClassifier, NetworkError
 
 NOISE = [
@@ -191,20 +190,6 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
         fail(f"{type(error).__name__}: {error}: is one of these settings wrong? {' '.join(options)}")
 
 
-def keep_freed_memory() -> None:
-    """Tells glibc to reuse large blocks of freed memory rather than hand each one back to the kernel.
-
-    The activations of a batch are tens of megabytes, and fetching their pages anew for every batch takes a third
-    of an epoch. Setting one of glibc's own MALLOC_ variables or GLIBC_TUNABLES turns this off.
-    """
-    if platform.libc_ver()[0] != "glibc" or any(name.startswith(("MALLOC_", "GLIBC_TUN")) for name in os.environ):
-        return
-    libc = ctypes.CDLL(None)
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    libc.mallopt(m_mmap_threshold, 32 * 2**20)  # the most that glibc allows
-    libc.mallopt(m_trim_threshold, 2**30)
-
-
 class SettingsError(ValueError):
     """Arguments that nothing can be built from; the message is one line."""
 
@@ -276,6 +261,7 @@ class DigitCLI(LightningCLI):
             none = f"none yet in {run}" if run else "no earlier run to resume"
             say(f"checkpoint: {none}, starting from the beginning")
         self._complete(verb, config, found)
+        self._fall_back(config["trainer"], sys.argv[1:] if args is None else args)
 
     def _verb_config(self) -> tuple[str, Namespace]:
         verb = self.config["subcommand"]
@@ -308,6 +294,18 @@ class DigitCLI(LightningCLI):
                 raise DataError("nothing to validate with --data.val_size=0: give a larger one, or use test")
             if config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
                 config["checkpoint"]["monitor"] = None  # best is then the last epoch
+
+    def _fall_back(self, trainer: Namespace, args: ArgsType) -> None:
+        """Takes float32 where a preset's bfloat16 would be emulated; what is on the command line itself wins."""
+        words = args if isinstance(args, list) else ["--trainer.precision"]  # a dictionary is all the user's
+        asked = any(word.startswith(("--trainer.precision", "--trainer=")) for word in words)
+        if trainer["precision"] != "bf16-mixed" or asked or has_bfloat16(str(trainer["accelerator"])):
+            return
+        trainer["precision"] = "32-true"
+        say(
+            "precision: 32-true, for want of bfloat16 instructions; "
+            "--trainer.precision=bf16-mixed takes it all the same"
+        )
 
     def _parse_ckpt_path(self) -> None:
         """Replaced by `parse_arguments`, where arguments that the user gave win over the checkpoint's."""

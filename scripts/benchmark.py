@@ -89,8 +89,8 @@ def quiet() -> Iterator[None]:
 
 def bare_loop(seed: int) -> Result:
     """The same training as `fit`'s default, without Lightning, metrics, logging and checkpoints."""
-    from mnist_cnn.cli import keep_freed_memory
     from mnist_cnn.data import files
+    from mnist_cnn.hardware import keep_freed_memory
     from mnist_cnn.networks import TutorialCNN
 
     keep_freed_memory()

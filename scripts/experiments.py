@@ -26,9 +26,10 @@ from torch import Tensor, nn
 
 import mnist_cnn
 from mnist_cnn import DigitClassifier, DigitDataModule
-from mnist_cnn.cli import NOISE, fail, keep_freed_memory
+from mnist_cnn.cli import NOISE, fail
 from mnist_cnn.data import files
 from mnist_cnn.data.files import DataError
+from mnist_cnn.hardware import keep_freed_memory
 
 CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 TRAIN_BATCHES = 1.0

@@ -30,9 +30,10 @@ from rich.progress import track
 from scenes import Look, render
 
 from mnist_cnn.callbacks.results import wilson_interval
-from mnist_cnn.cli import fail, keep_freed_memory
+from mnist_cnn.cli import fail
 from mnist_cnn.cli import main as mnist_cnn
 from mnist_cnn.data.files import DataError
+from mnist_cnn.hardware import keep_freed_memory
 
 LAYOUTS = {"digit": DIGITS, "row": ROWS, "nothing": NOTHING}
 """The folders of pictures; what holds nothing is read as if it held a digit."""
