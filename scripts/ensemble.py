@@ -1,0 +1,95 @@
+"""Trains several networks that differ by their seed, and scores the mean of their probabilities on the test set.
+
+    python scripts/ensemble.py --config mnist_cnn/configs/fast.yaml --members 5 --output /tmp/ensemble
+
+A member that is finished is not trained again, and one that was interrupted goes on where it stood: the same command
+again does both. Arguments that are not known here go to `fit`.
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import experiments
+import torch
+from torch import Tensor
+
+from mnist_cnn.callbacks.results import wilson_interval
+from mnist_cnn.cli import DigitCLI, fail, run
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="the preset of all members")
+    parser.add_argument("--members", type=experiments.natural(1), default=5, help="seeds 0 to MEMBERS - 1 (default 5)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the members' runs")
+    options, others = parser.parse_known_args(arguments)
+    if not options.config.is_file():
+        fail(f"there is no file {options.config}: name a preset, such as mnist_cnn/configs/fast.yaml")
+    command = "\n".join([options.config.read_text(), *others])
+    claim(options.output, command)
+    probabilities, labels = [], None
+    for seed in range(options.members):
+        path = options.output / f"seed_{seed}" / "probabilities.pt"
+        if not path.exists():
+            save(path, train(options.config, seed, path.parent, others))
+        stored = torch.load(path, weights_only=True)
+        probabilities.append(stored["probabilities"])
+        labels = stored["labels"]
+    assert labels is not None
+    print("\n" + table(torch.stack(probabilities), labels))
+
+
+def claim(folder: Path, command: str) -> None:
+    """Notes what the members of a folder are made by; ends the program where that was something else."""
+    note = folder / "command.txt"
+    if note.exists() and note.read_text() != command:
+        fail(f"{folder} holds members made by another preset or other arguments: choose another --output")
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(command)
+
+
+def train(config: Path, seed: int, folder: Path, others: Sequence[str]) -> dict[str, Tensor]:
+    """Trains a member, or goes on with it; its probabilities [N, 10] for the test images, and their labels [N]."""
+    options = [f"--config={config}", f"--seed_everything={seed}", f"--trainer.default_root_dir={folder}"]
+    return score(run(["fit", *options, "--ckpt_path=last", *others]))
+
+
+@torch.no_grad()
+def score(cli: DigitCLI) -> dict[str, Tensor]:
+    """What the model of a command line makes of the test set."""
+    data, model = cli.datamodule, cli.model.eval()
+    data.setup("test")
+    batches = [(model(images.to(model.device)).exp().cpu(), labels) for images, labels in data.test_dataloader()]
+    probabilities, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    return {"probabilities": probabilities, "labels": labels}
+
+
+def save(path: Path, content: dict[str, Tensor]) -> None:
+    """Writes a file, all of it or nothing."""
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def table(probabilities: Tensor, labels: Tensor) -> str:
+    """Accuracy of single members and of ensembles.
+
+    Args:
+        probabilities: [members, N, 10].
+        labels: [N].
+    """
+    single = [float((p.argmax(dim=1) == labels).float().mean()) for p in probabilities]
+    rows = [["one network", str(len(single)), experiments.percent(single), ""]]
+    for count in range(2, len(single) + 1):
+        hits = int((probabilities[:count].mean(dim=0).argmax(dim=1) == labels).sum())
+        low, high = wilson_interval(hits, len(labels))
+        rows.append([f"mean of {count}", "1", f"{hits / len(labels):.2%}", f"{low:.2%} to {high:.2%}"])
+    spread = f"members: {', '.join(f'{accuracy:.2%}' for accuracy in single)}; median {statistics.median(single):.2%}\n"
+    return experiments.markdown(["", "how many", "test accuracy", "95% interval"], rows) + "\n" + spread
+
+
+if __name__ == "__main__":
+    experiments.end_with_one_line(main)
