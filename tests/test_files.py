@@ -261,6 +261,9 @@ def test_unreadable_files_of_other_data_sets_name_the_folder(tmp_path: Path) -> 
         (raw / name).write_bytes(b"\0\0\x08\x03")
     with pytest.raises(DataError, match=r"cannot read KMNIST .* delete"):
         load("KMNIST", tmp_path, train=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x0a\x03" + bytes(16))  # a type that there is not
+    with pytest.raises(DataError, match=r"cannot read KMNIST .* delete"):
+        load("KMNIST", tmp_path, train=True)
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "wrong magic", "gzip", "longer", "swapped", "label 10"])
