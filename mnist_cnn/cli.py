@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from mnist_cnn import networks
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 from mnist_cnn.callbacks.progress import Speed, progress_bar
 from mnist_cnn.callbacks.results import PredictionWriter, TestReport, verdict
@@ -197,6 +198,11 @@ class SettingsError(ValueError):
 class OneLineParser(LightningArgumentParser):
     """Reports a wrong argument in one line, without the usage of a hundred options."""
 
+    def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
+        """As usual; a network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too."""
+        words = sys.argv[1:] if args is None else args
+        return super().parse_args([_with_full_name(word) for word in words], *others, **options)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Ends the program."""
         text = " ".join(message.split())
@@ -208,6 +214,12 @@ class OneLineParser(LightningArgumentParser):
         if text.startswith("--model.network:"):
             text += " (give a class of mnist_cnn.networks, or the import path of your own torch.nn.Module)"
         fail(text)
+
+
+def _with_full_name(word: str) -> str:
+    option, _, name = word.partition("=")
+    ours = option in ("--model.network", "--model.network.class_path") and name in vars(networks)
+    return f"{option}={networks.__name__}.{name}" if ours else word
 
 
 class DigitCLI(LightningCLI):

@@ -269,7 +269,7 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=torch.nn.Nope"], "no attribute 'Nope'"),
     (["fit", "--model.network=collections.Counter"], "does not correspond to a subclass of Module"),
     (["fit", "--model.network=ConvNet", "--model.network.blocks=[[0]]"], "blocks: .*0 does not conform"),
-    (["fit", "--model.network=MLP", "--model.network.dropout=2"], "--model.network"),
+    (["fit", "--model.network=MLP", "--model.network.dropout=2"], "2 does not conform"),
     (["fit", "--model.network=MLP", "--model.network.scaling=huge"], "--model.network"),
     (["fit", "--data.batch_size=-5"], "--data.batch_size: .*-5 does not conform to restriction v>0"),
     (["fit", "--data.batch_size=0"], "--data.batch_size"),
