@@ -201,11 +201,18 @@ def check(runs: Iterable[Run], output: Path) -> None:
         if name not in settings:
             settings[name] = resolved(next(run for run in runs if run.name == name))
         for want, have in ((expected[name], {**stored, "seed": None}), (settings[name], result["settings"])):
-            if differing := sorted(key for key in want if want[key] != have.get(key)):
+            if differing := sorted(key for key in want if not _agree(want[key], have.get(key))):
                 raise ResultsError(
                     f"{output} holds results of {name} with other settings ({', '.join(differing)}): give another "
                     f"folder with --output, or delete those"
                 )
+
+
+def _agree(want: Any, have: Any) -> bool:
+    """Whether two settings are the same, but for arguments that did not exist yet when a result was stored."""
+    if isinstance(want, dict) and isinstance(have, dict):
+        return all(key not in have or _agree(want[key], have[key]) for key in want)
+    return want == have
 
 
 def load(output: Path) -> list[Result]:
