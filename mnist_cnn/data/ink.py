@@ -1,0 +1,182 @@
+"""Ink in a picture of paper: how dark each pixel is beside the paper around it, and which ink is printed lines."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""RGB, uint8 [H, W, 3]."""
+Ink = NDArray[np.float32]
+"""Float [H, W]: 0 on the paper, up to 1 on black ink."""
+Mask = NDArray[np.uint8]
+"""Uint8 [H, W], 0 or 1."""
+
+BACKGROUND_KERNELS = (0.07, 0.3)
+"""Widest stroke that is still ink, not background, as shares of the picture's long side."""
+
+
+def channels(picture: Picture) -> list[Picture]:
+    """Grey versions of a picture, uint8 [H, W]: luminance, and for coloured pictures those that may show more.
+
+    Ink and paper can have the same luminance, and printed lines vanish in the channel of their own colour.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(picture, None, fx=(k := min(1.0, 160 / max(grey.shape))), fy=k, interpolation=cv2.INTER_AREA)
+    size = _odd(max(small.shape) * 0.35)
+    offsets = small.astype(np.float32) - cv2.medianBlur(small, size).astype(np.float32)
+    offsets = offsets.reshape(-1, 3)
+    colourful = np.ptp(offsets, axis=1)
+    if np.percentile(colourful, 98) < 14:
+        return [grey]
+    strong = offsets[np.linalg.norm(offsets, axis=1) >= np.percentile(np.linalg.norm(offsets, axis=1), 92)]
+    direction = np.linalg.eigh(strong.T @ strong)[1][:, -1]
+    direction = direction * np.sign(direction.sum() or 1.0)
+    projected = picture.astype(np.float32) @ direction.astype(np.float32)
+    low, high = np.percentile(projected[::4, ::4], [0.5, 99.5])
+    # Away from black, where relative darkness would be mostly noise.
+    stretched = 60 + (projected - low) * (180 / max(high - low, 60.0))
+    extra = [stretched.clip(0, 255).astype(np.uint8)]
+    return [grey, *extra, picture[..., 0].copy(), picture[..., 2].copy()]
+
+
+def ink_maps(channel: Picture, kernels: tuple[float, ...] = BACKGROUND_KERNELS) -> Iterator[tuple[Ink, bool, float]]:
+    """What may be ink, under every assumption about polarity and stroke width.
+
+    The background is a morphological closing, which follows gradients, vignettes and the hard edges of shadows.
+
+    Args:
+        channel: Uint8 [H, W].
+        kernels: Sizes of the closing, as shares of the long side.
+
+    Yields:
+        The ink; whether it is light on dark; the kernel.
+    """
+    smooth = cv2.GaussianBlur(channel, (0, 0), 0.7)
+    for light in (False, True):
+        for kernel in kernels:
+            yield ink_map(smooth, light, kernel * max(channel.shape)), light, kernel
+
+
+def ink_map(channel: Picture, light: bool, kernel: float) -> Ink:
+    """Relative darkness (or lightness) against the paper, float [H, W]; see `ink_maps`."""
+    dark_on_light = 255 - channel if light else channel
+    size = max(3, int(kernel))
+    # A median drops specks of light that the closing would spread, and keeps edges where they are.
+    paper = cv2.medianBlur(dark_on_light, 5)
+    paper = cv2.morphologyEx(paper, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
+    level = paper.astype(np.float32)
+    ink = 1 - (dark_on_light.astype(np.float32) + 8) / (level + 8)
+    ink -= np.median(ink[::2, ::2])  # the closing lies above the paper's noise
+    return np.maximum(ink, 0, out=ink)
+
+
+def noise_level(ink: Ink) -> float:
+    """Standard deviation of the paper's noise, from the fine structure of the map, at least 0.004."""
+    rough = cv2.Laplacian(ink[::2, ::2], cv2.CV_32F)
+    return max(0.004, float(np.median(np.abs(rough))) * 1.48 / 4.5)
+
+
+def without_lines(mask: Mask) -> Mask | None:
+    """Removes printed lines, squares and frames from a mask.
+
+    A line is straight, thin, near horizontal or vertical, and spans the picture; or it is one of four sides of a
+    frame. Strokes that cross it are kept.
+
+    Returns:
+        The mask without them, or None where there are none.
+    """
+    height, width = mask.shape
+    segments = _segments(mask)
+    if segments is None:
+        return None
+    across = np.abs(segments[:, 2] - segments[:, 0]) >= np.abs(segments[:, 3] - segments[:, 1])
+    drawn = []
+    for chosen in (segments[across], segments[~across]):
+        canvas = np.zeros_like(mask)
+        for x1, y1, x2, y2 in chosen:
+            cv2.line(canvas, (x1, y1), (x2, y2), 1, 3)
+        drawn.append(canvas)
+    rows = _spanning(drawn[0], axis=1, length=width)
+    columns = _spanning(drawn[1], axis=0, length=height)
+    framed = _frames(drawn[0], drawn[1])
+    rows |= drawn[0] & framed
+    columns |= drawn[1] & framed
+    if not rows.any() and not columns.any():
+        return None
+    return _erase(_erase(mask, rows).T, columns.T).T.copy()
+
+
+def _segments(mask: Mask) -> NDArray[np.int32] | None:
+    """Long thin straight pieces, int [N, 4] as x1, y1, x2, y2, at most 15 degrees from an axis."""
+    height, width = mask.shape
+    limit = max(4, int(0.035 * max(mask.shape)))
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((limit, limit), np.uint8))
+    thin = mask & ~cv2.dilate(thick, np.ones((3, 3), np.uint8))
+    length = max(12, int(0.16 * min(height, width)))
+    found = cv2.HoughLinesP(thin, 1, np.pi / 360, length * 2 // 3, minLineLength=length, maxLineGap=max(4, length // 6))
+    if found is None:
+        return None
+    segments = found.reshape(-1, 4)[:600]
+    dx, dy = np.abs(segments[:, 2] - segments[:, 0]), np.abs(segments[:, 3] - segments[:, 1])
+    straight = np.minimum(dx, dy) <= 0.27 * np.maximum(dx, dy)
+    return segments[straight] if straight.any() else None
+
+
+def _spanning(lines: Mask, axis: int, length: int) -> Mask:
+    """Those connected lines that run through the picture, or most of it in company of others."""
+    joined = cv2.dilate(lines, np.ones((3, 9) if axis == 1 else (9, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    extent = stats[:, cv2.CC_STAT_WIDTH if axis == 1 else cv2.CC_STAT_HEIGHT]
+    start = stats[:, cv2.CC_STAT_LEFT if axis == 1 else cv2.CC_STAT_TOP]
+    thickness = stats[:, cv2.CC_STAT_HEIGHT if axis == 1 else cv2.CC_STAT_WIDTH]
+    long = extent[1:] >= 0.6 * length
+    several = long.sum() >= 3
+    at_edges = (start[1:] <= 0.04 * length).astype(int) + (start[1:] + extent[1:] >= 0.96 * length)
+    full = (extent[1:] >= 0.85 * length) | (at_edges == 2) | (long & (at_edges >= 1)) | (long & several)
+    if several:  # pieces of the same ruling, interrupted by strokes or light
+        full |= (extent[1:] >= 0.25 * length) & (at_edges >= 1)
+    keep = np.zeros(count, np.uint8)
+    keep[1:] = full & (thickness[1:] < 0.35 * length)
+    return keep[labels] & lines
+
+
+def _frames(rows: Mask, columns: Mask) -> Mask:
+    """Filled outer rectangles (as a mask) of lines that form a box: each side covered for the most part."""
+    both = cv2.dilate(rows | columns, np.ones((5, 5), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(both)
+    result = np.zeros_like(rows)
+    for i in range(1, count):
+        x, y, w, h = stats[i, :4]
+        if min(w, h) < 0.15 * min(rows.shape):
+            continue
+        part = (labels[y : y + h, x : x + w] == i) & both[y : y + h, x : x + w].astype(bool)
+        rim = max(6, int(0.12 * min(w, h)))
+        sides = (part[:rim].any(0), part[-rim:].any(0), part[:, :rim].any(1), part[:, -rim:].any(1))
+        if all(side.mean() > 0.7 for side in sides):
+            inner = result[y : y + h, x : x + w]
+            inner[:rim] = inner[-rim:] = 1
+            inner[:, :rim] = 1
+            inner[:, -rim:] = 1
+    return result
+
+
+def _erase(mask: Mask, lines: Mask) -> Mask:
+    """Clears near-horizontal lines from a mask, except where a stroke crosses them."""
+    if not lines.any():
+        return mask
+    zone = cv2.dilate(lines, np.ones((3, 1), np.uint8))
+    hit = mask & zone
+    runs = hit[0] + ((hit[1:] == 1) & (hit[:-1] == 0)).sum(axis=0)
+    crossed = runs > 0
+    thickness = float(np.median(hit.sum(axis=0)[crossed] / runs[crossed])) if crossed.any() else 1.0
+    reach = int(np.ceil(1.7 * thickness)) + 2
+    crossing = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((reach, 1), np.uint8))
+    rest = mask & ~(zone & ~crossing)
+    bridge = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((reach, 1), np.uint8))
+    return rest | (bridge & zone & mask)
+
+
+def _odd(size: float) -> int:
+    return max(3, int(size) // 2 * 2 + 1)
