@@ -1,6 +1,7 @@
 """Handwritten-digit classifiers with PyTorch Lightning: train, measure, look, use.
 
-`DigitClassifier` and `DigitDataModule` are imported from here; torch and Lightning load when they are first used.
+`DigitClassifier`, `DigitDataModule` and `read_digits` are imported from here; torch and Lightning load when they are
+first used.
 """
 
 from importlib import import_module
@@ -9,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mnist_cnn.data.datamodule import DigitDataModule
     from mnist_cnn.module import DigitClassifier
+    from mnist_cnn.reading import read_digits
 
-__all__ = ["DigitClassifier", "DigitDataModule"]
+__all__ = ["DigitClassifier", "DigitDataModule", "read_digits"]
 
 
 def __getattr__(name: str) -> Any:
-    homes = {"DigitClassifier": "mnist_cnn.module", "DigitDataModule": "mnist_cnn.data.datamodule"}
+    homes = {
+        "DigitClassifier": "mnist_cnn.module",
+        "DigitDataModule": "mnist_cnn.data.datamodule",
+        "read_digits": "mnist_cnn.reading",
+    }
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(homes[name]), name)

@@ -68,7 +68,7 @@ VERBS = {
     "fit": "Trains a network and keeps its best and its last checkpoint.",
     "validate": "Scores a checkpoint on the validation split of its run.",
     "test": "Scores a checkpoint on the official test set.",
-    "predict": "Writes the predictions of a checkpoint for the test set to a CSV file.",
+    "predict": "Writes the predictions of a checkpoint for pictures, or for the test set, to a CSV file.",
 }
 
 DEFAULTS = {

@@ -4,17 +4,27 @@ import contextlib
 import csv
 import math
 import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import BasePredictionWriter, Callback
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
 from torch import Tensor
 from torchmetrics import CatMetric, SumMetric
 
-from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule
+from mnist_cnn.callbacks.contact_sheet import contact_sheet
+from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule, PictureSet, SeenPicture
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
+from mnist_cnn.data.handwriting import Reading, choose
+from mnist_cnn.data.ink import Picture
+from mnist_cnn.data.pictures import shown
 
 
 class TestReport(Callback):
@@ -84,13 +94,19 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Writes the predictions of `predict` to a CSV file: one line per image, in order."""
+    """Writes the predictions of `predict` to a CSV file, one line per image in order.
+
+    Of pictures of handwriting also a table on the terminal, and beside the CSV a contact sheet, PNG: each picture,
+    what the network saw of it, the answer and its confidence.
+    """
 
     def __init__(self, output: str = "predictions.csv") -> None:
         """Where the predictions go.
 
         Args:
-            output: The CSV file, with the columns file, digits and confidence (0 to 1). It is complete or absent.
+            output: The CSV file, with the columns file, digits and confidence (0 to 1), for pictures also note. It
+                is complete or absent. The contact sheet of pictures has the same name with the ending .png, and
+                -2.png and so on for its further pages.
         """
         super().__init__(write_interval="epoch")
         self.output = Path(output)
@@ -99,29 +115,91 @@ class PredictionWriter(BasePredictionWriter):
         """Finds out before the work whether there is a place for its result."""
         if stage == "predict" and (self.output.is_dir() or not self.output.name):
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
+        if stage == "predict" and self.output.suffix.lower() == ".png":
+            raise DataError(f"{str(self.output)!r} is the contact sheet's name: end --predictions.output with .csv")
 
     def write_on_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
     ) -> None:
-        """Writes the file, under another name first."""
+        """Writes the files, under other names first."""
         if trainer.world_size > 1:
             raise DataError("predict runs in one process: add --trainer.devices=1")
-        probabilities: Tensor = torch.cat(predictions)
-        confidence, digits = probabilities.max(dim=1)
-        dataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
-        partial = self.output.with_name(f"{self.output.name}.{os.getpid()}.partial")
+        data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        if getattr(data, "picture_set", None) is not None:
+            self._write_pictures(cast(PictureSet, data.picture_set), predictions)
+            return
+        confidence, digits = torch.cat(predictions).max(dim=1)
+        rows = [
+            [f"{data.dataset}/test/{i}", str(digit), f"{sure:.6f}"]
+            for i, (digit, sure) in enumerate(zip(digits.tolist(), confidence.tolist(), strict=True))
+        ]
+        self._write_csv(["file", "digits", "confidence"], rows)
+        print(f"{len(digits):,} predictions: {self.output}")
+
+    def _write_pictures(self, pictures: PictureSet, predictions: list[Tensor]) -> None:
+        answers = [
+            answer for seen, batch in zip(pictures.seen, predictions, strict=False) for answer in _read(seen, batch)
+        ]
+        skipped = [*pictures.problems, *(picture.remark for picture, _ in answers if picture.thumbnail is None)]
+        answers = [(picture, reading) for picture, reading in answers if picture.thumbnail is not None]
+        empty = [f"{shown(picture.path)}: no digit was found" for picture, reading in answers if not reading.digits]
+        for line in [*skipped, *empty]:
+            print(f"warning: {line}", file=sys.stderr)
+        count = len(answers) - len(empty)
+        rest = (f", {len(skipped)} skipped" if skipped else "") + (f", {len(empty)} without a digit" if empty else "")
+        if not count:
+            raise DataError(f"no digit was read{rest}: give pictures of handwritten digits with --data.pictures")
+        rows = [
+            [str(picture.path), reading.digits, f"{reading.confidence:.6f}", _note(picture, reading)]
+            for picture, reading in answers
+        ]
+        cells = [(shown(p.path), cast(Picture, p.thumbnail), r) for p, r in answers]
+        count_of_pages = 0
+        for count_of_pages, page in enumerate(contact_sheet(cells), start=1):
+            name = f"{self.output.stem}{'' if count_of_pages == 1 else f'-{count_of_pages}'}.png"
+            self._write(self.output.with_name(name), partial(page.save, format="PNG"))
+        self._write_csv(["file", "digits", "confidence", "note"], rows)
+        _print_table(rows)
+        pages = f" to {self.output.stem}-{count_of_pages}.png" if count_of_pages > 1 else ""
+        print(f"{count:,} predictions{rest}: {self.output}, contact sheet: {self.output.with_suffix('.png')}{pages}")
+
+    def _write_csv(self, columns: list[str], rows: list[list[str]]) -> None:
+        def write(path: Path) -> None:
+            # File names need not be valid text: their bytes are kept as they are.
+            with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+                csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+
+        self._write(self.output, write)
+
+    def _write(self, output: Path, write: Callable[[Path], None]) -> None:
+        partly = output.with_name(f"{output.name}.{os.getpid()}.partial")
         try:
-            self.output.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("w", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["file", "digits", "confidence"])
-                for i, (digit, sure) in enumerate(zip(digits.tolist(), confidence.tolist(), strict=True)):
-                    writer.writerow([f"{dataset}/test/{i}", digit, f"{sure:.6f}"])
-            partial.replace(self.output)
+            output.parent.mkdir(parents=True, exist_ok=True)
+            write(partly)
+            partly.replace(output)
         except OSError as error:
             with contextlib.suppress(OSError):
-                partial.unlink()
+                partly.unlink()
             raise DataError(
-                f"cannot write {self.output} ({error.strerror}): choose another file with --predictions.output=FILE.csv"
+                f"cannot write {output} ({error.strerror}): choose another file with --predictions.output=FILE.csv"
             ) from error
-        print(f"{len(digits):,} predictions: {self.output}")
+
+
+def _read(seen: list[SeenPicture], probabilities: Tensor) -> Iterator[tuple[SeenPicture, Reading]]:
+    """Each picture of a batch with its reading."""
+    start = 0
+    for picture in seen:
+        end = start + len(picture.candidates.images)
+        yield picture, choose(picture.candidates, probabilities[start:end].float().cpu().numpy())
+        start = end
+
+
+def _note(picture: SeenPicture, reading: Reading) -> str:
+    return "; ".join(filter(None, [picture.remark, "" if reading.digits else "no digit was found"]))
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    table = Table("picture", "digits", Column("confidence", justify="right"), "note")
+    for path, digits, confidence, note in rows:
+        table.add_row(Text(shown(path), overflow="fold"), digits, f"{float(confidence):.1%}", note)
+    Console().print(table)

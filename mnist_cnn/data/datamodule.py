@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -9,11 +11,14 @@ import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, TensorDataset
 
 from mnist_cnn.data import files
 from mnist_cnn.data.augment import RandomAffine
 from mnist_cnn.data.files import DataError, DatasetName
+from mnist_cnn.data.handwriting import Candidates, Layout, find_candidates
+from mnist_cnn.data.ink import Picture
+from mnist_cnn.data.pictures import PictureError, find_pictures, read_picture, small_copy
 
 SPLIT_SEED = 0
 """Seeds the split alone, so that every run with the same `val_size` holds out the same digits."""
@@ -32,6 +37,8 @@ class DigitDataModule(L.LightningDataModule):
         batch_size: PositiveInt = 200,
         val_size: NonNegativeInt = 5000,
         augment: RandomAffine | None = None,
+        pictures: list[str] | str | None = None,
+        layout: Layout = "digit",
     ) -> None:
         """The splits of a data set.
 
@@ -45,20 +52,28 @@ class DigitDataModule(L.LightningDataModule):
                 0 trains on everything and validates nothing. The test images are never trained on.
             augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
                 none.
+            pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
+                folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
+            layout: What each of these pictures shows: one `digit`, or a `row` of digits.
         """
         super().__init__()
-        self.save_hyperparameters(ignore=["data_dir", "augment"])
+        self.save_hyperparameters(ignore=["data_dir", "augment", "pictures", "layout"])
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size = batch_size
         self.val_size = val_size
         self.augment = augment
+        self.pictures = pictures
+        self.layout: Layout = layout
+        self.picture_set: PictureSet | None = None
         self.train_set: TensorDataset | None = None
         self.val_set: TensorDataset | None = None
         self.test_set: TensorDataset | None = None
 
     def prepare_data(self) -> None:
         """Makes sure that the files are there, and says in one line where they came from."""
+        if self._predicts_pictures():
+            return
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
 
     def setup(self, stage: str) -> None:
@@ -73,7 +88,9 @@ class DigitDataModule(L.LightningDataModule):
             held_out = stratified_sample(labels, self.val_size)
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             self.val_set = TensorDataset(images[held_out], labels[held_out])
-        if stage in ("test", "predict") and self.test_set is None:
+        if stage == "predict" and self.pictures:
+            self.picture_set = PictureSet(self.pictures, self.layout)
+        elif stage in ("test", "predict") and self.test_set is None:
             self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
 
     def train_dataloader(self) -> DataLoader:
@@ -89,7 +106,9 @@ class DigitDataModule(L.LightningDataModule):
         return self._loader(self.test_set, shuffle=False)
 
     def predict_dataloader(self) -> DataLoader:
-        """The same as the test batches; their labels are not used."""
+        """Batches of what `pictures` may show; without pictures the test batches. Labels are not used."""
+        if self._predicts_pictures() and self.picture_set is not None:
+            return DataLoader(self.picture_set, batch_size=None)
         return self.test_dataloader()
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
@@ -98,6 +117,10 @@ class DigitDataModule(L.LightningDataModule):
             return batch  # a bare tensor is the example that TensorBoard draws the graph with
         images, labels = batch
         return self.augment(images), labels
+
+    def _predicts_pictures(self) -> bool:
+        stage = self.trainer.state.fn if self.trainer else "predict"
+        return bool(self.pictures) and stage == "predict"
 
     def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
         if dataset is None:
@@ -113,6 +136,57 @@ class DigitDataModule(L.LightningDataModule):
     def _batches_done(self) -> int:
         """The batches that the epoch has had already: not 0 where training was interrupted within it."""
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """A picture as `predict` met it."""
+
+    path: Path
+    candidates: Candidates
+    thumbnail: Picture | None
+    """RGB, uint8, a small copy; None where the file could not be read."""
+    remark: str
+    """What the user should know; where the file could not be read, why."""
+
+
+class PictureSet(Dataset):
+    """Pictures of handwriting in batches like those of a data set.
+
+    Each item is a pair: all candidates of some pictures, uint8 [B, 1, 28, 28], and zeros, int64 [B]. What they
+    belong to is noted in `seen`, one list for each item that was handed out.
+    """
+
+    AT_A_TIME = 8
+
+    def __init__(self, places: list[str] | str, layout: Layout) -> None:
+        self.layout: Layout = layout
+        self.paths, self.problems = find_pictures(places)
+        self.seen: list[list[SeenPicture]] = []
+        if not self.paths:
+            problems = "; ".join(self.problems) or "no place was named"
+            raise DataError(f"there are no pictures to read ({problems}): give files or folders with --data.pictures")
+
+    def __len__(self) -> int:
+        return -(-len(self.paths) // self.AT_A_TIME)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        start = index * self.AT_A_TIME
+        # OpenCV and Pillow release the interpreter while they work.
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+            seen = list(threads.map(self._see, self.paths[start : start + self.AT_A_TIME]))
+        self.seen.append(seen)
+        images = torch.cat([torch.from_numpy(picture.candidates.images) for picture in seen]).unsqueeze(1)
+        if not len(images):  # networks need not be able to take an empty batch
+            images = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+        return images, torch.zeros(len(images), dtype=torch.int64)
+
+    def _see(self, path: Path) -> SeenPicture:
+        try:
+            picture, remark = read_picture(path)
+        except PictureError as error:
+            return SeenPicture(path, Candidates.of([], [], []), None, str(error))
+        return SeenPicture(path, find_candidates(picture, self.layout), small_copy(picture), remark)
 
 
 class BatchSampler(DistributedSampler):

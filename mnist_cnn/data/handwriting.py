@@ -2,12 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.data.ink import Ink, Mask, Picture, channels, ink_map, ink_maps, noise_level, without_lines
+from mnist_cnn.data.ink import (
+    BACKGROUND_KERNELS,
+    Ink,
+    Mask,
+    Picture,
+    channels,
+    ink_map,
+    ink_maps,
+    noise_level,
+    without_lines,
+)
+
+Layout = Literal["digit", "row"]
 
 WORK_SIDE = 512
 """Long side of the picture in which the digit is searched, in pixels."""
@@ -17,6 +30,8 @@ THRESHOLDS = (0.045, 0.08, 0.14, 0.24, 0.4)
 """Least darkness of ink that is tried, as a share of the paper's brightness."""
 ALTERNATIVES = 3
 """How many ways to see a picture the network may choose from."""
+CLEAR = 2.9
+"""A score from which on no further colour is tried."""
 CANVAS = 160
 """The digit's long side while its stroke is brought to MNIST's width, eight times the final one."""
 STROKE = (17.0, 29.0)
@@ -30,7 +45,7 @@ class Candidates:
     A reading is a path from cut 0 to the last cut; for a single digit all candidates lead from 0 to 1.
     """
 
-    images: NDArray[np.uint8]
+    images: Picture
     """[K, 28, 28]; none where the picture shows no digit."""
     spans: NDArray[np.int64]
     """[K, 2]: from which cut to which a candidate reaches, left to right."""
@@ -38,7 +53,7 @@ class Candidates:
     """[K]: the logarithm of how much each looks like a digit's strokes, up to a constant."""
 
     @classmethod
-    def of(cls, images: list[NDArray[np.uint8]], spans: list[tuple[int, int]], plausibility: list[float]) -> "Candidates":
+    def of(cls, images: list[Picture], spans: list[tuple[int, int]], plausibility: list[float]) -> "Candidates":
         """From lists of equal length."""
         return cls(
             np.stack(images) if images else np.zeros((0, 28, 28), np.uint8),
@@ -58,6 +73,49 @@ class Group:
     kernel: float
     strength: float
     score: float = field(default=-99.0)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a picture was read as."""
+
+    digits: str
+    """Left to right; empty where no digit was found."""
+    confidence: float
+    """The probability that all of it is right, 0 to 1; 0 where no digit was found."""
+    images: Picture
+    """What the network saw of each digit, [N, 28, 28]."""
+
+
+def find_candidates(picture: Picture, layout: Layout) -> Candidates:
+    """What a picture may show: `find_digit` or `find_row`."""
+    return find_row(picture) if layout == "row" else find_digit(picture)
+
+
+def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
+    """Chooses the reading that is best as handwriting and to the network.
+
+    Args:
+        candidates: Of one picture.
+        probabilities: Of the ten digits for each candidate, [K, 10].
+
+    Returns:
+        The best path through the candidates.
+    """
+    if not len(candidates.images):
+        return Reading("", 0.0, candidates.images)
+    sure = np.log(np.maximum(probabilities.max(axis=1), 1e-9))
+    value = candidates.plausibility + sure
+    last = int(candidates.spans[:, 1].max())
+    best: list[tuple[float, list[int]]] = [(0.0, []), *((-np.inf, []) for _ in range(last))]
+    for cut in range(1, last + 1):
+        for k in np.flatnonzero(candidates.spans[:, 1] == cut):
+            total, path = best[candidates.spans[k, 0]]
+            if total + value[k] > best[cut][0]:
+                best[cut] = (total + float(value[k]), [*path, int(k)])
+    path = best[last][1]
+    digits = "".join(str(digit) for digit in probabilities[path].argmax(axis=1))
+    return Reading(digits, float(np.exp(sure[path].sum())), candidates.images[path])
 
 
 def find_digit(picture: Picture) -> Candidates:
@@ -85,7 +143,12 @@ def find_digit(picture: Picture) -> Candidates:
     return Candidates.of(images, [(0, 1)] * len(images), scores)
 
 
-def mnist_form(picture: Picture) -> NDArray[np.uint8] | None:
+def find_row(picture: Picture) -> Candidates:
+    """TODO."""
+    return find_digit(picture)
+
+
+def mnist_form(picture: Picture) -> Picture | None:
     """The digit of a picture that already has MNIST's form, else None.
 
     That is 28x28 grey pixels, a border of one value, black or white, the digit in a box of 20x20 and its centre of
@@ -126,9 +189,11 @@ def _best_groups(work: Picture) -> list[Group]:
     groups: list[Group] = []
     for number, channel in enumerate(channels(work)):
         for ink, light, kernel in ink_maps(channel):
-            for group in _groups_of_map(ink):
-                group.channel, group.light, group.kernel = number, light, kernel
+            for group in _groups_of_map(ink, kernel):
+                group.channel, group.light = number, light
                 groups.append(group)
+        if groups and max(group.score for group in groups) > CLEAR:
+            break
     groups.sort(key=lambda group: -group.score)
     chosen: list[Group] = []
     for group in groups:
@@ -145,7 +210,7 @@ def _overlap(one: Group, other: Group) -> float:
     return int((one.mask & other.mask).sum()) / max(1, union)
 
 
-def _groups_of_map(ink: Ink) -> Iterator[Group]:
+def _groups_of_map(ink: Ink, kernel: float) -> Iterator[Group]:
     """Groups of strokes at every threshold, with and without printed lines."""
     noise = noise_level(ink)
     previous = -1
@@ -155,60 +220,93 @@ def _groups_of_map(ink: Ink) -> Iterator[Group]:
         if not 0.0003 * mask.size < area < 0.5 * mask.size or abs(area - previous) < 0.01 * area:
             continue
         previous = area
-        masks = [mask]
-        bare = without_lines(mask)
-        if bare is not None:
-            masks.append(bare)
-        for strokes in masks:
-            yield from _groups_of_mask(strokes, ink, noise)
+        found = _Components(mask, ink)
+        yield from _groups_of_mask(found, ink, noise, kernel)
+        if kernel == BACKGROUND_KERNELS[0] and found.may_be_lines():
+            bare = without_lines(mask)
+            if bare is not None:
+                yield from _groups_of_mask(_Components(bare, ink), ink, noise, kernel)
 
 
-def _groups_of_mask(mask: Mask, ink: Ink, noise: float) -> Iterator[Group]:
+class _Components:
+    """The connected strokes of a mask, without those of a pixel or two; arrays by number, 0 the background."""
+
+    def __init__(self, mask: Mask, ink: Ink) -> None:
+        self.mask = mask
+        self.count, self.labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+        self.left, self.top, self.width, self.height, self.area = stats.T
+        self.right, self.bottom = self.left + self.width, self.top + self.height
+        self.long = np.maximum(self.width, self.height)
+        self.weight = np.bincount(self.labels.ravel(), ink.ravel(), self.count)
+        self.weight[0] = 0
+        rows, columns = mask.shape
+        self.at_border = (self.left == 0) | (self.top == 0) | (self.right == columns) | (self.bottom == rows)
+
+    def may_be_lines(self) -> bool:
+        rows, columns = self.mask.shape
+        spans = (self.width > 0.45 * columns) | (self.height > 0.45 * rows)
+        framed = (self.width > 0.2 * columns) & (self.height > 0.2 * rows)
+        hollow = (self.area < 0.3 * self.width * self.height) | (np.minimum(self.width, self.height) < 0.06 * self.long)
+        return bool(((spans | framed) & hollow)[1:].any())
+
+
+def _groups_of_mask(parts: _Components, ink: Ink, noise: float, kernel: float) -> Iterator[Group]:
     """The two most salient groups of connected strokes."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-    if count < 2 or count > 4000:
+    if not 2 <= parts.count <= 3000:
         return
-    weight = np.bincount(labels.ravel(), ink.ravel(), count)[1:]
-    long = stats[1:, 2:4].max(axis=1)
-    seeds = np.argsort(-weight * np.sqrt(long))[:3] + 1
+    salience = parts.weight * np.sqrt(parts.long) * np.where(parts.at_border, 0.4, 1.0)
     seen: list[int] = []
-    for seed in seeds:
-        if seed in seen or long[seed - 1] < 0.04 * min(mask.shape):
+    for seed in np.argsort(-salience)[:3]:
+        if seed in seen or parts.long[seed] < 0.04 * min(ink.shape) or not seed:
             continue
-        members = _members(seed, labels, stats, weight, mask.shape)
+        members = _members(parts, int(seed))
         seen += members
-        left, top = stats[members, 0].min(), stats[members, 1].min()
-        right = (stats[members, 0] + stats[members, 2]).max()
-        bottom = (stats[members, 1] + stats[members, 3]).max()
-        strokes = np.zeros_like(mask)
-        strokes[top:bottom, left:right] = np.isin(labels[top:bottom, left:right], members)
-        group = Group(strokes, (int(left), int(top), int(right), int(bottom)), 0, False, 0.0, 0.0)
-        outside = float(weight.sum() - weight[np.array(members) - 1].sum())
-        _judge(group, ink, noise, outside / float(weight.sum()), len(members))
+        box = (
+            int(parts.left[members].min()),
+            int(parts.top[members].min()),
+            int(parts.right[members].max()),
+            int(parts.bottom[members].max()),
+        )
+        left, top, right, bottom = box
+        wanted = np.zeros(parts.count, np.uint8)
+        wanted[members] = 1
+        strokes = np.zeros_like(parts.mask)
+        strokes[top:bottom, left:right] = wanted[parts.labels[top:bottom, left:right]]
+        group = Group(strokes, box, 0, False, kernel, 0.0)
+        own = float(parts.weight[members].sum())
+        others = np.minimum(parts.weight, own) * (wanted == 0) * np.where(parts.at_border, 0.3, 1.0)
+        outside = float(others.sum()) / (own + float(others.sum()))
+        _judge(group, ink, noise, outside, len(members))
         yield group
 
 
-def _members(seed: int, labels: NDArray[np.int32], stats: NDArray[np.int32], weight: NDArray, shape: tuple) -> list[int]:
+def _members(parts: _Components, seed: int) -> list[int]:
     """The components that belong to the same digit as `seed`: near it, not too small, not cut by the border."""
-    members = [int(seed)]
-    height, width = shape
-    right, bottom = stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]
-    at_border = (stats[:, 0] == 0) | (stats[:, 1] == 0) | (right == width) | (bottom == height)
-    candidates = [i for i in np.argsort(-weight)[:12] + 1 if i != seed and weight[i - 1] > 0.02 * weight[seed - 1]]
-    for i in candidates:
-        if at_border[i] and not at_border[seed]:
+    members = [seed]
+    left, top, right, bottom = parts.left[seed], parts.top[seed], parts.right[seed], parts.bottom[seed]
+    for i in np.argsort(-parts.weight)[:12]:
+        if i in (0, seed) or parts.weight[i] < 0.02 * parts.weight[seed]:
             continue
-        box = [min(stats[members, 0]), min(stats[members, 1]), max(right[members]), max(bottom[members])]
-        size = max(box[2] - box[0], box[3] - box[1])
-        gap_x = max(box[0] - right[i], stats[i, 0] - box[2], 0)
-        gap_y = max(box[1] - bottom[i], stats[i, 1] - box[3], 0)
-        union_w = max(box[2], right[i]) - min(box[0], stats[i, 0])
-        union_h = max(box[3], bottom[i]) - min(box[1], stats[i, 1])
-        small = weight[i - 1] < 0.06 * weight[seed - 1]
-        reach = (0.06 if small else 0.2) * size
-        if max(gap_x, gap_y) > reach or max(union_w, union_h) > 1.7 * size or union_w > 1.25 * max(union_h, 1) and gap_x > 0:
+        if parts.at_border[i] and not parts.at_border[seed]:
+            continue
+        size = max(right - left, bottom - top)
+        gap_x = max(left - parts.right[i], parts.left[i] - right, 0)
+        gap_y = max(top - parts.bottom[i], parts.top[i] - bottom, 0)
+        union = (
+            min(left, parts.left[i]),
+            min(top, parts.top[i]),
+            max(right, parts.right[i]),
+            max(bottom, parts.bottom[i]),
+        )
+        width, height = union[2] - union[0], union[3] - union[1]
+        small = parts.weight[i] < 0.06 * parts.weight[seed]
+        # The bar of a 5 stands above its body; what stands beside a digit is more often another one.
+        if gap_x > (0.06 if small else 0.15) * size or gap_y > (0.1 if small else 0.4) * size:
+            continue
+        if max(width, height) > 1.8 * size or (gap_x > 0 and width > 1.2 * height):
             continue
         members.append(int(i))
+        left, top, right, bottom = union
     return members
 
 
@@ -217,7 +315,7 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     left, top, right, bottom = group.box
     height, width = ink.shape
     w, h = right - left, bottom - top
-    long, short = max(w, h), min(w, h)
+    long = max(w, h)
     margin = max(3, long // 6)
     window = np.s_[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
     strokes, local = group.mask[window], ink[window]
@@ -225,7 +323,9 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     values = local[inside]
     group.strength = float(np.percentile(values, 70))
     around = local[cv2.dilate(strokes, np.ones((5, 5), np.uint8)) == 0]
-    disorder = float(np.sqrt(np.mean(np.minimum(around, group.strength) ** 2))) if around.size > 20 else 0.5 * group.strength
+    disorder = (
+        float(np.sqrt(np.mean(np.minimum(around, group.strength) ** 2))) if around.size > 20 else 0.5 * group.strength
+    )
     score = 1.2 * np.log(min(25.0, group.strength / (disorder + noise + 0.008)))
     score += 0.35 * np.log(group.strength)
     # Strokes: thin beside the digit's size and of even width.
@@ -233,7 +333,8 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     ridge = distance[(distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))) & (distance > 0)]
     stroke = 2 * float(np.mean(ridge))
     score -= 12 * max(0.0, stroke / long - 0.22)
-    score -= 2.5 * max(0.0, float(np.std(ridge)) / max(1e-3, float(np.mean(ridge))) - 0.4)
+    score -= 4 * max(0.0, float(np.std(ridge)) / max(1e-3, float(np.mean(ridge))) - 0.38)
+    score -= 5 * max(0.0, stroke / (group.kernel * max(ink.shape)) - 0.55)  # the background follows wider ones
     fill = len(values) / max(1, w * h)
     score -= 6 * max(0.0, fill - 0.62) * (w > 0.45 * h)
     score -= 8 * max(0.0, 0.06 - fill)
@@ -244,13 +345,19 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     score -= 1.2 * (sides > 0) + 5 * min(1.0, sides / long)
     score -= 1.5 * max(0.0, np.log(w / (1.15 * h))) + 0.8 * max(0.0, np.log(h / (8 * w)))
     score -= 2.5 * outside + 0.25 * max(0, pieces - 2)
-    contours = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    holes = sum(1 for entry in contours[1][0] if entry[3] >= 0) if contours[1] is not None else 0
+    outlines, nesting = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(np.concatenate(outlines))
+    slim = min(cv2.minAreaRect(hull)[1]) / max(1.0, *cv2.minAreaRect(hull)[1])
+    solid = len(values) / max(1.0, cv2.contourArea(hull))
+    score -= 8 * max(0.0, solid - 0.72) * (slim > 0.3)
+    centre = np.hypot((left + right) / width - 1, (top + bottom) / height - 1)
+    score -= 0.6 * float(centre) ** 2
+    holes = int((nesting[0, :, 3] >= 0).sum())
     score -= 0.4 * max(0, holes - 2)
     group.score = float(score)
 
 
-def _render(picture: Picture, group: Group) -> NDArray[np.uint8] | None:
+def _render(picture: Picture, group: Group) -> Picture | None:
     """Draws the digit of a group in MNIST's form, from the pixels of the full picture."""
     height, width = picture.shape[:2]
     scale = max(height, width) / max(group.mask.shape)
@@ -261,7 +368,7 @@ def _render(picture: Picture, group: Group) -> NDArray[np.uint8] | None:
     # The crop of the searched picture's channel would do, but for the detail of thin lines.
     crop = _resized(picture[y0:y1, x0:x1], FINE_SIDE, FINE_SIDE // 2)
     fine = crop.shape[1] / max(1, x1 - x0)
-    matrix = np.float32([[scale * fine, 0, -x0 * fine], [0, scale * fine, -y0 * fine]])
+    matrix = np.array([[scale * fine, 0, -x0 * fine], [0, scale * fine, -y0 * fine]], np.float32)
     guide = cv2.warpAffine(group.mask * 255, matrix, (crop.shape[1], crop.shape[0]), flags=cv2.INTER_LINEAR) > 100
     if not guide.any():
         return None
@@ -274,12 +381,12 @@ def _render(picture: Picture, group: Group) -> NDArray[np.uint8] | None:
     return to_mnist(soft.astype(np.float32))
 
 
-def _same_channel(picture: Picture, crop: Picture, group: Group) -> NDArray[np.uint8]:
+def _same_channel(picture: Picture, crop: Picture, group: Group) -> Picture:
     found = channels(crop) if group.channel else [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)]
     return found[group.channel] if group.channel < len(found) else found[0]
 
 
-def to_mnist(ink: Ink) -> NDArray[np.uint8] | None:
+def to_mnist(ink: Ink) -> Picture | None:
     """Brings a drawn digit into MNIST's form.
 
     The stroke is brought near MNIST's width, the digit fits a box of 20x20 with its aspect ratio kept, antialiased,

@@ -1,19 +1,20 @@
 """Ink in a picture of paper: how dark each pixel is beside the paper around it, and which ink is printed lines."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+Picture = NDArray[Any]
 """RGB, uint8 [H, W, 3]."""
-Ink = NDArray[np.float32]
+Ink = NDArray[Any]
 """Float [H, W]: 0 on the paper, up to 1 on black ink."""
-Mask = NDArray[np.uint8]
+Mask = NDArray[Any]
 """Uint8 [H, W], 0 or 1."""
 
-BACKGROUND_KERNELS = (0.07, 0.3)
+BACKGROUND_KERNELS = (0.07, 0.15, 0.3)
 """Widest stroke that is still ink, not background, as shares of the picture's long side."""
 
 
@@ -88,7 +89,7 @@ def without_lines(mask: Mask) -> Mask | None:
         The mask without them, or None where there are none.
     """
     height, width = mask.shape
-    segments = _segments(mask)
+    segments = _segments(mask) if cv2.countNonZero(mask) < 0.15 * mask.size else None
     if segments is None:
         return None
     across = np.abs(segments[:, 2] - segments[:, 0]) >= np.abs(segments[:, 3] - segments[:, 1])
@@ -112,10 +113,11 @@ def _segments(mask: Mask) -> NDArray[np.int32] | None:
     """Long thin straight pieces, int [N, 4] as x1, y1, x2, y2, at most 15 degrees from an axis."""
     height, width = mask.shape
     limit = max(4, int(0.035 * max(mask.shape)))
-    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((limit, limit), np.uint8))
-    thin = mask & ~cv2.dilate(thick, np.ones((3, 3), np.uint8))
+    thick: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((limit, limit), np.uint8))
+    near_thick: Mask = cv2.dilate(thick, np.ones((3, 3), np.uint8))
+    thin: Mask = mask * (near_thick == 0).astype(np.uint8)
     length = max(12, int(0.16 * min(height, width)))
-    found = cv2.HoughLinesP(thin, 1, np.pi / 360, length * 2 // 3, minLineLength=length, maxLineGap=max(4, length // 6))
+    found = cv2.HoughLinesP(thin, 1, np.pi / 180, length * 2 // 3, minLineLength=length, maxLineGap=max(4, length // 6))
     if found is None:
         return None
     segments = found.reshape(-1, 4)[:600]
@@ -144,7 +146,7 @@ def _spanning(lines: Mask, axis: int, length: int) -> Mask:
 
 def _frames(rows: Mask, columns: Mask) -> Mask:
     """Filled outer rectangles (as a mask) of lines that form a box: each side covered for the most part."""
-    both = cv2.dilate(rows | columns, np.ones((5, 5), np.uint8))
+    both: Mask = cv2.dilate(np.maximum(rows, columns), np.ones((5, 5), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(both)
     result = np.zeros_like(rows)
     for i in range(1, count):
@@ -166,15 +168,15 @@ def _erase(mask: Mask, lines: Mask) -> Mask:
     """Clears near-horizontal lines from a mask, except where a stroke crosses them."""
     if not lines.any():
         return mask
-    zone = cv2.dilate(lines, np.ones((3, 1), np.uint8))
+    zone: Mask = cv2.dilate(lines, np.ones((3, 1), np.uint8))
     hit = mask & zone
     runs = hit[0] + ((hit[1:] == 1) & (hit[:-1] == 0)).sum(axis=0)
     crossed = runs > 0
     thickness = float(np.median(hit.sum(axis=0)[crossed] / runs[crossed])) if crossed.any() else 1.0
     reach = int(np.ceil(1.7 * thickness)) + 2
-    crossing = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((reach, 1), np.uint8))
-    rest = mask & ~(zone & ~crossing)
-    bridge = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((reach, 1), np.uint8))
+    crossing: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((reach, 1), np.uint8))
+    rest: Mask = mask * ((zone == 0) | (crossing == 1)).astype(np.uint8)
+    bridge: Mask = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((reach, 1), np.uint8))
     return rest | (bridge & zone & mask)
 
 
