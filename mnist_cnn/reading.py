@@ -9,7 +9,8 @@ from PIL import Image
 from torch import nn
 
 from mnist_cnn.checkpoints import CheckpointError, find_checkpoint
-from mnist_cnn.data.handwriting import Layout, Reading, choose, find_candidates
+from mnist_cnn.data.candidates import Reading, choose
+from mnist_cnn.data.handwriting import Layout, find_candidates
 from mnist_cnn.data.pictures import from_image, read_picture
 from mnist_cnn.module import DigitClassifier
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mnist_cnn.data.handwriting import Reading
+from mnist_cnn.data.candidates import Reading
 from mnist_cnn.data.ink import Picture
 
 COLUMNS, ROWS = 4, 8

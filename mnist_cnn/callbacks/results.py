@@ -20,9 +20,9 @@ from torch import Tensor
 from torchmetrics import CatMetric, SumMetric
 
 from mnist_cnn.callbacks.contact_sheet import contact_sheet
+from mnist_cnn.data.candidates import Reading, choose
 from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule, PictureSet, SeenPicture
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
-from mnist_cnn.data.handwriting import Reading, choose
 from mnist_cnn.data.ink import Picture
 from mnist_cnn.data.pictures import shown
 

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, TensorData
 
 from mnist_cnn.data import files
 from mnist_cnn.data.augment import RandomAffine
+from mnist_cnn.data.candidates import Candidates
 from mnist_cnn.data.files import DataError, DatasetName
-from mnist_cnn.data.handwriting import Candidates, Layout, find_candidates
+from mnist_cnn.data.handwriting import Layout, find_candidates
 from mnist_cnn.data.ink import Picture
 from mnist_cnn.data.pictures import PictureError, find_pictures, read_picture, small_copy
 

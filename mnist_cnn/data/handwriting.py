@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from mnist_cnn.data.candidates import Candidates
 from mnist_cnn.data.ink import (
     BACKGROUND_KERNELS,
+    Components,
     Ink,
     Mask,
     Picture,
@@ -17,8 +18,11 @@ from mnist_cnn.data.ink import (
     ink_map,
     ink_maps,
     noise_level,
+    resized,
     without_lines,
 )
+from mnist_cnn.data.mnist_form import mnist_form, to_mnist
+from mnist_cnn.data.rows import find_row
 
 Layout = Literal["digit", "row"]
 
@@ -32,34 +36,6 @@ ALTERNATIVES = 3
 """How many ways to see a picture the network may choose from."""
 CLEAR = 2.9
 """A score from which on no further colour is tried."""
-CANVAS = 160
-"""The digit's long side while its stroke is brought to MNIST's width, eight times the final one."""
-STROKE = (17.0, 29.0)
-"""MNIST's stroke widths on that canvas; thinner and thicker ones are brought near."""
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What a picture may show: images of digits, and which of them stand one after the other.
-
-    A reading is a path from cut 0 to the last cut; for a single digit all candidates lead from 0 to 1.
-    """
-
-    images: Picture
-    """[K, 28, 28]; none where the picture shows no digit."""
-    spans: NDArray[np.int64]
-    """[K, 2]: from which cut to which a candidate reaches, left to right."""
-    plausibility: NDArray[np.float32]
-    """[K]: the logarithm of how much each looks like a digit's strokes, up to a constant."""
-
-    @classmethod
-    def of(cls, images: list[Picture], spans: list[tuple[int, int]], plausibility: list[float]) -> "Candidates":
-        """From lists of equal length."""
-        return cls(
-            np.stack(images) if images else np.zeros((0, 28, 28), np.uint8),
-            np.array(spans, np.int64).reshape(-1, 2),
-            np.array(plausibility, np.float32),
-        )
 
 
 @dataclass
@@ -75,47 +51,9 @@ class Group:
     score: float = field(default=-99.0)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What a picture was read as."""
-
-    digits: str
-    """Left to right; empty where no digit was found."""
-    confidence: float
-    """The probability that all of it is right, 0 to 1; 0 where no digit was found."""
-    images: Picture
-    """What the network saw of each digit, [N, 28, 28]."""
-
-
 def find_candidates(picture: Picture, layout: Layout) -> Candidates:
     """What a picture may show: `find_digit` or `find_row`."""
     return find_row(picture) if layout == "row" else find_digit(picture)
-
-
-def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
-    """Chooses the reading that is best as handwriting and to the network.
-
-    Args:
-        candidates: Of one picture.
-        probabilities: Of the ten digits for each candidate, [K, 10].
-
-    Returns:
-        The best path through the candidates.
-    """
-    if not len(candidates.images):
-        return Reading("", 0.0, candidates.images)
-    sure = np.log(np.maximum(probabilities.max(axis=1), 1e-9))
-    value = candidates.plausibility + sure
-    last = int(candidates.spans[:, 1].max())
-    best: list[tuple[float, list[int]]] = [(0.0, []), *((-np.inf, []) for _ in range(last))]
-    for cut in range(1, last + 1):
-        for k in np.flatnonzero(candidates.spans[:, 1] == cut):
-            total, path = best[candidates.spans[k, 0]]
-            if total + value[k] > best[cut][0]:
-                best[cut] = (total + float(value[k]), [*path, int(k)])
-    path = best[last][1]
-    digits = "".join(str(digit) for digit in probabilities[path].argmax(axis=1))
-    return Reading(digits, float(np.exp(sure[path].sum())), candidates.images[path])
 
 
 def find_digit(picture: Picture) -> Candidates:
@@ -133,56 +71,15 @@ def find_digit(picture: Picture) -> Candidates:
     form = mnist_form(picture)
     if form is not None:
         return Candidates.of([form], [(0, 1)], [0.0])
-    groups = _best_groups(_resized(picture, WORK_SIDE, 200))
-    images, scores = [], []
+    groups = _best_groups(resized(picture, WORK_SIDE, 200))
+    images: list[Picture] = []
+    scores: list[float] = []
     for group in groups:
         image = _render(picture, group)
         if image is not None:
             images.append(image)
             scores.append(group.score)
     return Candidates.of(images, [(0, 1)] * len(images), scores)
-
-
-def find_row(picture: Picture) -> Candidates:
-    """TODO."""
-    return find_digit(picture)
-
-
-def mnist_form(picture: Picture) -> Picture | None:
-    """The digit of a picture that already has MNIST's form, else None.
-
-    That is 28x28 grey pixels, a border of one value, black or white, the digit in a box of 20x20 and its centre of
-    mass in the middle. No photo or free drawing meets all of it.
-
-    Args:
-        picture: RGB, uint8 [H, W, 3].
-
-    Returns:
-        Uint8 [28, 28], ink 255; bit for bit the picture, or its negative.
-    """
-    if picture.shape[:2] != (28, 28) or np.ptp(picture, axis=2).max() > 0:
-        return None
-    grey = picture[..., 0]
-    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if rim.min() != rim.max() or rim[0] not in (0, 255):
-        return None
-    form = grey.copy() if rim[0] == 0 else 255 - grey
-    rows, columns = np.flatnonzero(form.any(axis=1)), np.flatnonzero(form.any(axis=0))
-    if not len(rows) or not 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20:
-        return None
-    weight = form.astype(np.float64)
-    middle = np.array([(weight.sum(1 - axis) * np.arange(28)).sum() / weight.sum() for axis in (0, 1)])
-    return form if np.abs(middle - 14).max() < 0.75 else None
-
-
-def _resized(picture: Picture, most: int, least: int = 0) -> Picture:
-    """The picture with a long side of at most `most` and at least `least` pixels."""
-    side = max(picture.shape[:2])
-    scale = min(1.0, most / side) if side > least else least / side
-    if scale == 1:
-        return picture
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
 def _best_groups(work: Picture) -> list[Group]:
@@ -220,37 +117,15 @@ def _groups_of_map(ink: Ink, kernel: float) -> Iterator[Group]:
         if not 0.0003 * mask.size < area < 0.5 * mask.size or abs(area - previous) < 0.01 * area:
             continue
         previous = area
-        found = _Components(mask, ink)
+        found = Components(mask, ink)
         yield from _groups_of_mask(found, ink, noise, kernel)
         if kernel == BACKGROUND_KERNELS[0] and found.may_be_lines():
             bare = without_lines(mask)
             if bare is not None:
-                yield from _groups_of_mask(_Components(bare, ink), ink, noise, kernel)
+                yield from _groups_of_mask(Components(bare, ink), ink, noise, kernel)
 
 
-class _Components:
-    """The connected strokes of a mask, without those of a pixel or two; arrays by number, 0 the background."""
-
-    def __init__(self, mask: Mask, ink: Ink) -> None:
-        self.mask = mask
-        self.count, self.labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-        self.left, self.top, self.width, self.height, self.area = stats.T
-        self.right, self.bottom = self.left + self.width, self.top + self.height
-        self.long = np.maximum(self.width, self.height)
-        self.weight = np.bincount(self.labels.ravel(), ink.ravel(), self.count)
-        self.weight[0] = 0
-        rows, columns = mask.shape
-        self.at_border = (self.left == 0) | (self.top == 0) | (self.right == columns) | (self.bottom == rows)
-
-    def may_be_lines(self) -> bool:
-        rows, columns = self.mask.shape
-        spans = (self.width > 0.45 * columns) | (self.height > 0.45 * rows)
-        framed = (self.width > 0.2 * columns) & (self.height > 0.2 * rows)
-        hollow = (self.area < 0.3 * self.width * self.height) | (np.minimum(self.width, self.height) < 0.06 * self.long)
-        return bool(((spans | framed) & hollow)[1:].any())
-
-
-def _groups_of_mask(parts: _Components, ink: Ink, noise: float, kernel: float) -> Iterator[Group]:
+def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float) -> Iterator[Group]:
     """The two most salient groups of connected strokes."""
     if not 2 <= parts.count <= 3000:
         return
@@ -280,7 +155,7 @@ def _groups_of_mask(parts: _Components, ink: Ink, noise: float, kernel: float) -
         yield group
 
 
-def _members(parts: _Components, seed: int) -> list[int]:
+def _members(parts: Components, seed: int) -> list[int]:
     """The components that belong to the same digit as `seed`: near it, not too small, not cut by the border."""
     members = [seed]
     left, top, right, bottom = parts.left[seed], parts.top[seed], parts.right[seed], parts.bottom[seed]
@@ -366,7 +241,7 @@ def _render(picture: Picture, group: Group) -> Picture | None:
     x0, y0 = max(0, int((left - margin) * scale)), max(0, int((top - margin) * scale))
     x1, y1 = min(width, int((right + margin) * scale) + 1), min(height, int((bottom + margin) * scale) + 1)
     # The crop of the searched picture's channel would do, but for the detail of thin lines.
-    crop = _resized(picture[y0:y1, x0:x1], FINE_SIDE, FINE_SIDE // 2)
+    crop = resized(picture[y0:y1, x0:x1], FINE_SIDE, FINE_SIDE // 2)
     fine = crop.shape[1] / max(1, x1 - x0)
     matrix = np.array([[scale * fine, 0, -x0 * fine], [0, scale * fine, -y0 * fine]], np.float32)
     guide = cv2.warpAffine(group.mask * 255, matrix, (crop.shape[1], crop.shape[0]), flags=cv2.INTER_LINEAR) > 100
@@ -384,71 +259,3 @@ def _render(picture: Picture, group: Group) -> Picture | None:
 def _same_channel(picture: Picture, crop: Picture, group: Group) -> Picture:
     found = channels(crop) if group.channel else [cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)]
     return found[group.channel] if group.channel < len(found) else found[0]
-
-
-def to_mnist(ink: Ink) -> Picture | None:
-    """Brings a drawn digit into MNIST's form.
-
-    The stroke is brought near MNIST's width, the digit fits a box of 20x20 with its aspect ratio kept, antialiased,
-    and its centre of mass goes to the middle of 28x28.
-
-    Args:
-        ink: Float [H, W], 0 to 1, ink 1.
-
-    Returns:
-        Uint8 [28, 28], or None where there is no ink.
-    """
-    digit = _cut(ink)
-    if digit is None:
-        return None
-    for _ in range(2):  # the stroke's width changes the digit's size
-        digit = _fit(digit, CANVAS)
-        stroke = stroke_width(digit)
-        digit = _with_stroke(digit, stroke)
-        digit = _cut(digit)
-        if digit is None:
-            return None
-    digit = _fit(digit, CANVAS)
-    height, width = (max(1, round(side / CANVAS * 20)) for side in digit.shape)
-    small = cv2.resize(digit, (width, height), interpolation=cv2.INTER_AREA)
-    small = (small * 1.1).clip(0, 1)
-    rows, columns = small.sum(axis=1), small.sum(axis=0)
-    middle_y = (rows * np.arange(height)).sum() / rows.sum()
-    middle_x = (columns * np.arange(width)).sum() / columns.sum()
-    y, x = (int(np.clip(round(14 - middle), 0, 28 - side)) for middle, side in ((middle_y, height), (middle_x, width)))
-    form = np.zeros((28, 28), np.uint8)
-    form[y : y + height, x : x + width] = np.rint(small * 255)
-    return form
-
-
-def _cut(ink: Ink) -> Ink | None:
-    rows, columns = np.flatnonzero((ink > 0.3).any(axis=1)), np.flatnonzero((ink > 0.3).any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else None
-
-
-def _fit(ink: Ink, side: int) -> Ink:
-    scale = side / max(ink.shape)
-    size = (max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale)))
-    return cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC).clip(0, 1)
-
-
-def stroke_width(ink: Ink) -> float:
-    """Mean width of the strokes in pixels, along the middle of each, of a map from 0 to 1."""
-    distance = cv2.distanceTransform(np.pad((ink > 0.5).astype(np.uint8), 1), cv2.DIST_L2, 5)
-    ridge = distance[(distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))) & (distance > 0)]
-    return max(1.0, 2 * float(np.mean(ridge)) - 1) if ridge.size else 1.0
-
-
-def _with_stroke(digit: Ink, stroke: float) -> Ink:
-    """Thickens or thins strokes towards MNIST's width."""
-    low, high = STROKE
-    if low <= stroke <= high:
-        return digit
-    if stroke < low:
-        size = round(low - stroke)
-        padded = cv2.copyMakeBorder(digit, size, size, size, size, cv2.BORDER_CONSTANT, value=0)
-        grown = cv2.dilate(padded, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size + 1, size + 1)))
-        return cv2.GaussianBlur(grown, (0, 0), 2.0)
-    size = round(min(0.6 * (stroke - high), 0.3 * stroke))
-    padded = cv2.copyMakeBorder(digit, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    return cv2.erode(padded, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size + 1, size + 1)))

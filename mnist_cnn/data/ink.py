@@ -18,6 +18,16 @@ BACKGROUND_KERNELS = (0.07, 0.15, 0.3)
 """Widest stroke that is still ink, not background, as shares of the picture's long side."""
 
 
+def resized(picture: Picture, most: int, least: int = 0) -> Picture:
+    """The picture with a long side of at most `most` and at least `least` pixels."""
+    side = max(picture.shape[:2])
+    scale = min(1.0, most / side) if side > least else least / side
+    if scale == 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
 def channels(picture: Picture) -> list[Picture]:
     """Grey versions of a picture, uint8 [H, W]: luminance, and for coloured pictures those that may show more.
 
@@ -77,6 +87,29 @@ def noise_level(ink: Ink) -> float:
     """Standard deviation of the paper's noise, from the fine structure of the map, at least 0.004."""
     rough = cv2.Laplacian(ink[::2, ::2], cv2.CV_32F)
     return max(0.004, float(np.median(np.abs(rough))) * 1.48 / 4.5)
+
+
+class Components:
+    """The connected strokes of a mask, without those of a pixel or two; arrays by number, 0 the background."""
+
+    def __init__(self, mask: Mask, ink: Ink) -> None:
+        self.mask = mask
+        self.count, self.labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+        self.left, self.top, self.width, self.height, self.area = stats.T
+        self.right, self.bottom = self.left + self.width, self.top + self.height
+        self.long = np.maximum(self.width, self.height)
+        self.weight = np.bincount(self.labels.ravel(), ink.ravel(), self.count)
+        self.weight[0] = 0
+        rows, columns = mask.shape
+        self.at_border = (self.left == 0) | (self.top == 0) | (self.right == columns) | (self.bottom == rows)
+
+    def may_be_lines(self) -> bool:
+        """Whether something is long and thin, or hollow like a frame."""
+        rows, columns = self.mask.shape
+        spans = (self.width > 0.45 * columns) | (self.height > 0.45 * rows)
+        framed = (self.width > 0.2 * columns) & (self.height > 0.2 * rows)
+        hollow = (self.area < 0.3 * self.width * self.height) | (np.minimum(self.width, self.height) < 0.06 * self.long)
+        return bool(((spans | framed) & hollow)[1:].any())
 
 
 def without_lines(mask: Mask) -> Mask | None:
