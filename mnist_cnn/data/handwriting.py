@@ -30,12 +30,16 @@ WORK_SIDE = 512
 """Long side of the picture in which the digit is searched, in pixels."""
 FINE_SIDE = 400
 """Long side of the cut-out from which the digit is drawn."""
-THRESHOLDS = (0.045, 0.08, 0.14, 0.24, 0.4)
+THRESHOLDS = (0.4, 0.24, 0.14, 0.08, 0.045)
 """Least darkness of ink that is tried, as a share of the paper's brightness."""
 ALTERNATIVES = 3
 """How many ways to see a picture the network may choose from."""
+MOST_SPECKS = 2500
+"""More separate strokes than that are the paper's texture."""
 CLEAR = 2.9
 """A score from which on no further colour is tried."""
+VERY_CLEAR = 3.3
+"""A score from which on no wider strokes are tried."""
 
 
 @dataclass
@@ -85,10 +89,14 @@ def find_digit(picture: Picture) -> Candidates:
 def _best_groups(work: Picture) -> list[Group]:
     groups: list[Group] = []
     for number, channel in enumerate(channels(work)):
+        clear = {False: False, True: False}
         for ink, light, kernel in ink_maps(channel):
+            if clear[light]:
+                continue
             for group in _groups_of_map(ink, kernel):
                 group.channel, group.light = number, light
                 groups.append(group)
+                clear[light] |= group.score > VERY_CLEAR
         if groups and max(group.score for group in groups) > CLEAR:
             break
     groups.sort(key=lambda group: -group.score)
@@ -113,11 +121,13 @@ def _groups_of_map(ink: Ink, kernel: float) -> Iterator[Group]:
     previous = -1
     for threshold in THRESHOLDS:
         mask = (ink > max(threshold, 4 * noise)).astype(np.uint8)
-        area = int(mask.sum())
-        if not 0.0003 * mask.size < area < 0.5 * mask.size or abs(area - previous) < 0.01 * area:
+        area = cv2.countNonZero(mask)
+        if area < 0.0003 * mask.size or abs(area - previous) < 0.03 * area:
             continue
         previous = area
         found = Components(mask, ink)
+        if found.count > MOST_SPECKS or area > 0.5 * mask.size:
+            break  # lower thresholds find still more
         yield from _groups_of_mask(found, ink, noise, kernel)
         if kernel == BACKGROUND_KERNELS[0] and found.may_be_lines():
             bare = without_lines(mask)
@@ -127,7 +137,7 @@ def _groups_of_map(ink: Ink, kernel: float) -> Iterator[Group]:
 
 def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float) -> Iterator[Group]:
     """The two most salient groups of connected strokes."""
-    if not 2 <= parts.count <= 3000:
+    if parts.count < 2:
         return
     salience = parts.weight * np.sqrt(parts.long) * np.where(parts.at_border, 0.4, 1.0)
     seen: list[int] = []

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.ink import Picture
+from mnist_cnn.data.ink import Picture, resized
 
 MOST_PIXELS = 120_000_000
 """Pictures with more pixels are refused: a small file can claim to hold gigabytes."""
@@ -148,12 +148,14 @@ def from_image(image: Image.Image) -> Picture:
         image = image.convert("RGBA")
     elif image.mode != "L":
         image = image.convert("RGB")
-    if max(image.size) > READ_SIDE:
-        image.thumbnail((READ_SIDE, READ_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    if (factor := max(image.size) // READ_SIDE) > 1:
+        exif = image.getexif()
+        image = image.reduce(factor)
+        image.info["exif"] = exif.tobytes()
     image = ImageOps.exif_transpose(image)
     if image.mode == "RGBA":
         image = _opaque(image)
-    return np.array(image.convert("RGB"))
+    return resized(np.array(image.convert("RGB")), READ_SIDE)
 
 
 def small_copy(picture: Picture, side: int = 150) -> Picture:

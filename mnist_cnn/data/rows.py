@@ -244,7 +244,7 @@ def _segments(ink: Ink) -> Candidates:
             plausibility.append(
                 -0.8 * (crossed[start] + crossed[end]) / stroke / 2
                 - 1.5 * float((inner < 0.2 * stroke).sum())
-                - 2.5 * max(0.0, width - 1.0)
+                - 5.0 * max(0.0, width - 0.85)
                 - 4.0 * max(0.0, 0.45 - height)
             )
     return Candidates.of(images, spans, plausibility)
