@@ -15,6 +15,8 @@ from mnist_cnn.data.ink import (
     Mask,
     Picture,
     channels,
+    edge_share,
+    edge_steps,
     ink_map,
     ink_maps,
     noise_level,
@@ -38,6 +40,8 @@ MOST_SPECKS = 2500
 """More separate strokes than that are the paper's texture."""
 CLEAR = 2.9
 """A score from which on no further colour is tried."""
+LEAST = -5.0
+"""A score below which there is no digit, only noise or clutter."""
 VERY_CLEAR = 3.3
 """A score from which on no wider strokes are tried."""
 
@@ -90,10 +94,11 @@ def _best_groups(work: Picture) -> list[Group]:
     groups: list[Group] = []
     for number, channel in enumerate(channels(work)):
         clear = {False: False, True: False}
+        steps = edge_steps(channel)
         for ink, light, kernel in ink_maps(channel):
             if clear[light]:
                 continue
-            for group in _groups_of_map(ink, kernel):
+            for group in _groups_of_map(ink, kernel, steps):
                 group.channel, group.light = number, light
                 groups.append(group)
                 clear[light] |= group.score > VERY_CLEAR
@@ -102,7 +107,7 @@ def _best_groups(work: Picture) -> list[Group]:
     groups.sort(key=lambda group: -group.score)
     chosen: list[Group] = []
     for group in groups:
-        if len(chosen) == ALTERNATIVES or group.score < groups[0].score - 3:
+        if len(chosen) == ALTERNATIVES or group.score < max(LEAST, groups[0].score - 3):
             break
         if all(_overlap(group, other) < 0.75 for other in chosen):
             chosen.append(group)
@@ -115,7 +120,7 @@ def _overlap(one: Group, other: Group) -> float:
     return int((one.mask & other.mask).sum()) / max(1, union)
 
 
-def _groups_of_map(ink: Ink, kernel: float) -> Iterator[Group]:
+def _groups_of_map(ink: Ink, kernel: float, steps: Picture) -> Iterator[Group]:
     """Groups of strokes at every threshold, with and without printed lines."""
     noise = noise_level(ink)
     previous = -1
@@ -128,14 +133,14 @@ def _groups_of_map(ink: Ink, kernel: float) -> Iterator[Group]:
         found = Components(mask, ink)
         if found.count > MOST_SPECKS or area > 0.5 * mask.size:
             break  # lower thresholds find still more
-        yield from _groups_of_mask(found, ink, noise, kernel)
+        yield from _groups_of_mask(found, ink, noise, kernel, steps)
         if kernel == BACKGROUND_KERNELS[0] and found.may_be_lines():
             bare = without_lines(mask)
             if bare is not None:
-                yield from _groups_of_mask(Components(bare, ink), ink, noise, kernel)
+                yield from _groups_of_mask(Components(bare, ink), ink, noise, kernel, steps)
 
 
-def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float) -> Iterator[Group]:
+def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float, steps: Picture) -> Iterator[Group]:
     """The two most salient groups of connected strokes."""
     if parts.count < 2:
         return
@@ -162,6 +167,7 @@ def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float) ->
         others = np.minimum(parts.weight, own) * (wanted == 0) * np.where(parts.at_border, 0.3, 1.0)
         outside = float(others.sum()) / (own + float(others.sum()))
         _judge(group, ink, noise, outside, len(members))
+        group.score -= _shape_faults(group, steps)
         yield group
 
 
@@ -174,6 +180,10 @@ def _members(parts: Components, seed: int) -> list[int]:
             continue
         if parts.at_border[i] and not parts.at_border[seed]:
             continue
+        if (parts.left[i] > left and parts.right[i] < right and parts.top[i] > top and parts.bottom[i] < bottom) and (
+            parts.weight[i] > 0.1 * parts.weight[seed]
+        ):
+            continue  # what is inside a frame, not a part of it
         size = max(right - left, bottom - top)
         gap_x = max(left - parts.right[i], parts.left[i] - right, 0)
         gap_y = max(top - parts.bottom[i], parts.top[i] - bottom, 0)
@@ -227,7 +237,8 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     share = long / min(height, width)
     score -= 1.6 * max(0.0, np.log(0.3 / share)) + 4 * max(0.0, np.log(0.07 / share))
     sides = group.mask[0].sum() + group.mask[-1].sum() + group.mask[:, 0].sum() + group.mask[:, -1].sum()
-    score -= 1.2 * (sides > 0) + 5 * min(1.0, sides / long)
+    tight = (left <= 2) + (top <= 2) + (right >= width - 2) + (bottom >= height - 2) >= 3
+    score -= 0.5 if tight else 1.2 * (sides > 0) + 5 * min(1.0, sides / long)
     score -= 1.5 * max(0.0, np.log(w / (1.15 * h))) + 0.8 * max(0.0, np.log(h / (8 * w)))
     score -= 2.5 * outside + 0.25 * max(0, pieces - 2)
     outlines, nesting = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
@@ -240,6 +251,21 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     holes = int((nesting[0, :, 3] >= 0).sum())
     score -= 0.4 * max(0, holes - 2)
     group.score = float(score)
+
+
+def _shape_faults(group: Group, steps: Picture) -> float:
+    """What to subtract for shapes that no pen made: without edges all around, or with four straight sides."""
+    left, top, right, bottom = group.box
+    faults = 8 * max(0.0, 0.92 - edge_share(group.mask, steps, group.box))
+    body = group.mask[top:bottom, left:right]
+    depth = max(1, round(0.06 * max(body.shape)))
+    covered = min(
+        body[:depth].any(axis=0).mean(),
+        body[-depth:].any(axis=0).mean(),
+        body[:, :depth].any(axis=1).mean(),
+        body[:, -depth:].any(axis=1).mean(),
+    )
+    return faults + 10 * max(0.0, float(covered) - 0.6)
 
 
 def _render(picture: Picture, group: Group) -> Picture | None:

@@ -83,6 +83,27 @@ def ink_map(channel: Picture, light: bool, kernel: float) -> Ink:
     return np.maximum(ink, 0, out=ink)
 
 
+def edge_steps(channel: Picture) -> Picture:
+    """How far the brightness changes within two pixels of each pixel, uint8 [H, W]."""
+    return cv2.morphologyEx(cv2.medianBlur(channel, 3), cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+
+
+def edge_share(mask: Mask, steps: Picture, box: tuple[int, int, int, int]) -> float:
+    """The share of a shape's outline where the picture has an edge, 0 to 1.
+
+    A stroke has one all around. The space between two strokes has not, nor the end of a shadow.
+
+    Args:
+        mask: The shape.
+        steps: The picture's `edge_steps`.
+        box: Of the shape: left, top, right, bottom.
+    """
+    left, top, right, bottom = box
+    window = np.s_[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
+    heights = steps[window][cv2.dilate(mask[window], np.ones((3, 3), np.uint8)) > mask[window]]
+    return float((heights > 0.4 * np.percentile(heights, 75)).mean()) if heights.size else 1.0
+
+
 def noise_level(ink: Ink) -> float:
     """Standard deviation of the paper's noise, from the fine structure of the map, at least 0.004."""
     rough = cv2.Laplacian(ink[::2, ::2], cv2.CV_32F)

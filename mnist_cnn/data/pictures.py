@@ -42,7 +42,10 @@ def find_pictures(places: str | Iterable[str]) -> tuple[list[Path], list[str]]:
         if os.path.lexists(path):
             matches = [path]
         else:
-            matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 (any path)
+            named = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (also above the current folder)
+            if "**" in place:  # goes through links round and round
+                named = list({os.path.realpath(match): match for match in reversed(named)}.values())[::-1]
+            matches = [Path(match) for match in named]
             if not matches:
                 kind = "matches nothing" if glob.has_magic(place) else "no such file or folder"
                 problems.append(f"{shown(place)}: {kind}")

@@ -14,6 +14,8 @@ from mnist_cnn.data.ink import (
     Mask,
     Picture,
     channels,
+    edge_share,
+    edge_steps,
     ink_map,
     noise_level,
     resized,
@@ -69,12 +71,13 @@ def _best_row(work: Picture) -> Row | None:
     best: Row | None = None
     for number, channel in enumerate(channels(work)):
         smooth = cv2.GaussianBlur(channel, (0, 0), 0.7)
+        steps = edge_steps(channel)
         for light in (False, True):
             for kernel in KERNELS:
                 ink = ink_map(smooth, light, kernel * max(channel.shape))
                 noise = noise_level(ink)
                 for threshold in THRESHOLDS:
-                    row = _row_at(ink, max(threshold, 4 * noise), noise)
+                    row = _row_at(ink, max(threshold, 4 * noise), noise, steps)
                     if row is not None and (best is None or row.score > best.score):
                         row.channel, row.light, row.kernel = number, light, kernel
                         best = row
@@ -83,22 +86,22 @@ def _best_row(work: Picture) -> Row | None:
     return best
 
 
-def _row_at(ink: Ink, threshold: float, noise: float) -> Row | None:
+def _row_at(ink: Ink, threshold: float, noise: float, steps: Picture) -> Row | None:
     """The better row of a threshold: of all ink, or of that without printed lines."""
     mask = (ink > threshold).astype(np.uint8)
     if not 0.0003 * mask.size < cv2.countNonZero(mask) < 0.5 * mask.size:
         return None
     parts = Components(mask, ink)
-    rows = [_row_of(parts, ink, noise)]
+    rows = [_row_of(parts, ink, noise, steps)]
     if parts.may_be_lines():
         bare = without_lines(mask)
         if bare is not None:
-            rows.append(_row_of(Components(bare, ink), ink, noise))
+            rows.append(_row_of(Components(bare, ink), ink, noise, steps))
     found = [row for row in rows if row is not None]
     return max(found, key=lambda row: row.score) if found else None
 
 
-def _row_of(parts: Components, ink: Ink, noise: float) -> Row | None:
+def _row_of(parts: Components, ink: Ink, noise: float, steps: Picture) -> Row | None:
     """The components that stand in one line and are of like height."""
     if not 2 <= parts.count <= 3000:
         return None
@@ -127,6 +130,8 @@ def _row_of(parts: Components, ink: Ink, noise: float) -> Row | None:
     if not slope and np.ptp(np.flatnonzero(mask.any(axis=0))) > 2.5 * height:
         slope = _slope_of_ink(mask)
     score = _row_score(mask, ink, noise, parts, wanted, height)
+    everywhere = (0, 0, mask.shape[1], mask.shape[0])
+    score -= 8 * max(0.0, 0.92 - edge_share(mask, steps, everywhere))
     return Row(mask, height, float(np.arctan(slope)), 0, False, 0.0, score)
 
 

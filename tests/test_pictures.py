@@ -1,0 +1,153 @@
+"""Reading picture files, whatever is in them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_cnn.data.pictures import PictureError, find_pictures, read_picture
+
+GREY = np.tile(np.linspace(40, 220, 60, dtype=np.uint8), (40, 1))
+"""A ramp, dark to the left."""
+
+
+def save(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16"])
+def test_every_mode_is_seen_alike(mode: str, tmp_path: Path) -> None:
+    if mode in ("I", "F"):
+        image = Image.fromarray(GREY.astype({"I": np.int32, "F": np.float32}[mode]))
+    elif mode == "I;16":
+        image = Image.fromarray(GREY.astype(np.uint16) * 250)
+    else:
+        image = Image.fromarray(GREY).convert(mode)
+    ending = {"CMYK": "tif", "YCbCr": "jpg", "F": "tif", "I": "tif"}.get(mode, "png")
+    picture, remark = read_picture(save(tmp_path / f"x.{ending}", image))
+    assert picture.shape == (40, 60, 3)
+    assert picture.dtype == np.uint8
+    assert picture[:, -15:].mean() > picture[:, :15].mean() + 60
+    assert remark == ""
+
+
+@pytest.mark.parametrize("ink", [20, 235])
+def test_transparency_shows_ink_of_either_brightness(ink: int, tmp_path: Path) -> None:
+    pixels = np.zeros((40, 40, 4), np.uint8)
+    pixels[10:30, 18:22] = (ink, ink, ink, 255)
+    picture, _ = read_picture(save(tmp_path / "x.png", Image.fromarray(pixels)))
+    assert abs(int(picture[20, 20, 0]) - int(picture[2, 2, 0])) > 200
+
+
+@pytest.mark.parametrize(("orientation", "dark"), [(1, "left"), (3, "right"), (6, "top"), (8, "bottom")])
+@pytest.mark.parametrize("size", [(60, 40), (3600, 2400)])
+def test_pictures_are_turned_as_the_camera_says(
+    orientation: int, dark: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    image = Image.fromarray(GREY).convert("RGB").resize(size)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    picture = read_picture(save(tmp_path / "x.jpg", image, exif=exif))[0].astype(int)
+    height, width = picture.shape[:2]
+    edges = {
+        "left": picture[:, : width // 8],
+        "right": picture[:, -(width // 8) :],
+        "top": picture[: height // 8],
+        "bottom": picture[-(height // 8) :],
+    }
+    assert min(edges, key=lambda name: edges[name].mean()) == dark
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_large_pictures_are_reduced(ending: str, tmp_path: Path) -> None:
+    picture, _ = read_picture(save(tmp_path / f"x.{ending}", Image.new("RGB", (5000, 2500), "white")))
+    assert picture.shape == (800, 1600, 3)
+
+
+def test_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("L", (30, 30), level) for level in (200, 20)]
+    picture, remark = read_picture(save(tmp_path / "x.gif", frames[0], save_all=True, append_images=frames[1:]))
+    assert picture.mean() > 150
+    assert "first frame" in remark
+
+
+def broken(folder: Path) -> dict[str, str]:
+    """Files that cannot be read, and what is said about each."""
+    whole = save(folder / "whole.jpg", Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)))
+    (folder / "cut.jpg").write_bytes(whole.read_bytes()[:2000])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("not an image")
+    save(folder / "pixel.png", Image.new("L", (1, 1)))
+    header = save(folder / "bomb.png", Image.new("1", (40_000, 40_000)), compress_level=9)
+    whole.unlink()
+    assert header.stat().st_size < 10**6
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    return {
+        "cut.jpg": "damaged",
+        "empty.png": "empty",
+        "text.png": "not an image",
+        "pixel.png": "too few",
+        "bomb.png": "million pixels",
+        "gone.png": "no such file",
+        "loop.png": "symbolic links",
+    }
+
+
+def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
+    for name, reason in broken(tmp_path).items():
+        with pytest.raises(PictureError) as error:
+            read_picture(tmp_path / name)
+        assert str(error.value).startswith(str(tmp_path / name)), name
+        assert reason in str(error.value), name
+        assert "\n" not in str(error.value)
+    with pytest.raises(PictureError, match="a folder"):
+        read_picture(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(PictureError, match="not a regular file"):
+        read_picture(tmp_path / "pipe.png")
+
+
+def test_files_of_folders_and_patterns_in_a_stable_order(tmp_path: Path) -> None:
+    for name in ("b/2.png", "b/1.JPG", "a.png", "b/deep/3.webp", "b/notes.txt", "b/.hidden.png", ".git/x.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "deep" / "up").symlink_to(tmp_path / "b")
+
+    def names(places: str | list[str]) -> list[str]:
+        found, problems = find_pictures(places)
+        texts.extend(problems)
+        return [str(path.relative_to(tmp_path)) for path in found]
+
+    texts: list[str] = []
+    assert names(str(tmp_path)) == ["a.png", "b/1.JPG", "b/2.png", "b/deep/3.webp"]
+    assert len(texts) == 1
+    assert "a link to a folder above it" in texts.pop()
+    assert names(f"{tmp_path}/b/*.png") == ["b/2.png"]
+    assert names(f"{tmp_path}/**/*.webp") == ["b/deep/3.webp"]
+    assert names([f"{tmp_path}/a.png", f"{tmp_path}/b/2.png", f"{tmp_path}/a.png"]) == ["a.png", "b/2.png"]
+    assert not texts
+    (tmp_path / "empty").mkdir()
+    assert names([f"{tmp_path}/empty", f"{tmp_path}/none.png", f"{tmp_path}/*.bmp"]) == []
+    assert [text.split(": ")[1] for text in texts] == [
+        "no pictures in this folder",
+        "no such file or folder",
+        "matches nothing",
+    ]
+
+
+def test_names_that_look_like_patterns_are_taken_literally(tmp_path: Path) -> None:
+    for name in ("[1].png", "a\nb,c.png", "1.png"):
+        (tmp_path / name).touch()
+    found, problems = find_pictures([str(tmp_path / "[1].png"), str(tmp_path / "a\nb,c.png")])
+    assert [path.name for path in found] == ["[1].png", "a\nb,c.png"]
+    assert not problems
+    with pytest.raises(PictureError) as error:
+        read_picture(found[1])
+    assert "a\\nb,c.png" in str(error.value)

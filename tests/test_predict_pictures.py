@@ -1,0 +1,190 @@
+"""`predict --data.pictures` and `read_digits`, end to end."""
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scenes import enlarged, finished, on_paper
+from torch import nn
+
+from mnist_cnn import read_digits
+from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH, contact_sheet
+from mnist_cnn.checkpoints import CheckpointError
+from mnist_cnn.data import files
+from mnist_cnn.data.candidates import Reading
+from mnist_cnn.data.datamodule import DigitDataModule
+from mnist_cnn.data.pictures import PictureError
+from mnist_cnn.module import DigitClassifier
+
+Cli = Callable[..., None]
+Fails = Callable[..., str]
+
+
+class Nearest(nn.Module):
+    """Compares with the mean image of each digit: right for plain ones, and needs no training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(1).float()
+        return self.linear(flat / flat.norm(dim=1, keepdim=True).clamp(min=1)) * 40
+
+
+@pytest.fixture(scope="module")
+def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    return files.load("MNIST", mnist_dir, train=True)
+
+
+@pytest.fixture(scope="module")
+def model(mnist: tuple[torch.Tensor, torch.Tensor]) -> DigitClassifier:
+    images, labels = mnist
+    network = Nearest()
+    means = torch.stack([images[labels == digit].flatten(1).float().mean(dim=0) for digit in range(10)])
+    with torch.no_grad():
+        network.linear.weight.copy_(means / means.norm(dim=1, keepdim=True))
+        network.linear.bias.zero_()
+    return DigitClassifier(network=network).eval()
+
+
+@pytest.fixture
+def checkpoint(model: DigitClassifier, tmp_path: Path) -> Path:
+    import lightning as L
+
+    trainer = L.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(tmp_path / "nearest.ckpt")
+    return tmp_path / "nearest.ckpt"
+
+
+def picture(mnist: tuple[torch.Tensor, torch.Tensor], label: int) -> Image.Image:
+    images, labels = mnist
+    digit = images[(labels == label).nonzero()[3].item(), 0].numpy()
+    return Image.fromarray(finished(on_paper(enlarged(digit, 150))))
+
+
+def rows(path: str = "predictions.csv") -> list[dict[str, str]]:
+    with Path(path).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_of_pictures_good_and_bad(
+    cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path("photos")
+    (folder / "more").mkdir(parents=True)
+    odd = "a\nb,c.png"
+    for name, label in (("zero.png", 0), ("more/six.jpg", 6), (odd, 2)):
+        picture(mnist, label).save(folder / name)
+    (folder / "text.png").write_text("no image")
+    Image.new("L", (1, 1)).save(folder / "pixel.png")
+    Image.new("RGB", (300, 200), "white").save(folder / "blank.png")
+    (folder / "more" / "up").symlink_to(folder.resolve())
+    cli("predict", f"--ckpt_path={checkpoint}", "--data.pictures=photos", "--predictions.output=out/p.csv")
+    output = capsys.readouterr()
+    found = {row["file"]: row for row in rows("out/p.csv")}
+    assert list(found) == [f"photos/{name}" for name in (odd, "blank.png", "zero.png", "more/six.jpg")]
+    assert [found[f"photos/{name}"]["digits"] for name in ("zero.png", "more/six.jpg", odd)] == ["0", "6", "2"]
+    assert all(0 < float(row["confidence"]) <= 1 for row in found.values() if row["digits"])
+    blank = found["photos/blank.png"]
+    assert (blank["digits"], float(blank["confidence"]), blank["note"]) == ("", 0.0, "no digit was found")
+    warnings = [line for line in output.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 4
+    for name in ("text.png", "pixel.png", "up", "blank.png"):
+        assert sum(name in line for line in warnings) == 1, name
+    assert "3 predictions, 3 skipped, 1 without a digit: out/p.csv" in output.out.replace("\n", " ")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["p.csv", "p.png"]
+    assert Image.open("out/p.png").size == (4 * WIDTH, HEIGHT)
+
+
+def test_a_row_and_several_places(
+    cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    side_by_side = np.concatenate([np.asarray(picture(mnist, label)) for label in (0, 6, 1)], axis=1)
+    Image.fromarray(side_by_side).save("row.png")
+    cli("predict", f"--ckpt_path={checkpoint}", "--data.pictures=[row.png,ro*.png]", "--data.layout=row")
+    (row,) = rows()
+    assert (row["file"], row["digits"]) == ("row.png", "061")
+    assert "061" in capsys.readouterr().out
+
+
+def test_nothing_to_predict_is_an_error_and_writes_nothing(cli: Cli, fails: Fails, checkpoint: Path) -> None:
+    Path("empty").mkdir()
+    Path("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    Image.new("RGB", (300, 200), "white").save("blank.png")
+    for place, reason in (
+        ("empty", "no pictures in this folder"),
+        ("gone.png", "no such file or folder"),
+        ("broken.jpg", "no digit was read, 1 skipped"),
+        ("blank.png", "no digit was read, 1 without a digit"),
+        ("[]", "needs a place"),
+    ):
+        line = fails(cli, "predict", f"--ckpt_path={checkpoint}", f"--data.pictures={place}")
+        assert reason in line, place
+    assert not Path("predictions.csv").exists()
+    assert "contact sheet" in fails(
+        cli, "predict", f"--ckpt_path={checkpoint}", "--data.pictures=blank.png", "--predictions.output=p.png"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_an_unreadable_file_is_named(cli: Cli, fails: Fails, checkpoint: Path) -> None:
+    Path("secret.png").touch(mode=0o000)
+    assert "1 skipped" in fails(cli, "predict", f"--ckpt_path={checkpoint}", "--data.pictures=secret.png")
+
+
+def test_pictures_are_not_remembered_in_checkpoints() -> None:
+    data = DigitDataModule(pictures="photos", layout="row")
+    assert set(data.hparams) == {"dataset", "batch_size", "val_size"}
+
+
+def test_read_digits(
+    model: DigitClassifier,
+    checkpoint: Path,
+    mnist: tuple[torch.Tensor, torch.Tensor],
+    tmp_path: Path,
+) -> None:
+    image = picture(mnist, 6)
+    image.save(tmp_path / "six.png")
+    readings = [
+        read_digits(tmp_path / "six.png", checkpoint=checkpoint),
+        read_digits(str(tmp_path / "six.png"), model=model),
+        read_digits(image, model=model),
+        read_digits(np.asarray(image), model=model),
+        read_digits(np.asarray(image.convert("L")), model=model),
+    ]
+    assert [reading.digits for reading in readings] == ["6"] * 5
+    assert readings[0].confidence == pytest.approx(readings[1].confidence, abs=1e-4)
+    assert readings[0].images.shape == (1, 28, 28)
+    blank = read_digits(np.full((90, 90), 250, np.uint8), model=model)
+    assert (blank.digits, blank.confidence, len(blank.images)) == ("", 0.0, 0)
+
+
+def test_read_digits_says_what_is_wrong(model: DigitClassifier, tmp_path: Path) -> None:
+    page = np.full((90, 90), 250, np.uint8)
+    with pytest.raises(CheckpointError, match="needs trained weights"):
+        read_digits(page)
+    with pytest.raises(CheckpointError, match="no checkpoint file"):
+        read_digits(page, checkpoint=tmp_path / "none.ckpt")
+    with pytest.raises(PictureError, match="no such file"):
+        read_digits(tmp_path / "none.png", model=model)
+    with pytest.raises(ValueError, match="give 'digit' or 'row'"):
+        read_digits(page, "page", model=model)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="uint8"):
+        read_digits(page.astype(float), model=model)
+
+
+def test_contact_sheets_go_on_over_pages() -> None:
+    reading = Reading("7", 0.4, np.full((1, 28, 28), 255, np.uint8))
+    cells = [(f"{'long' * 30}{i}.png", np.full((150, 90, 3), 200, np.uint8), reading) for i in range(33)]
+    pages = list(contact_sheet(cells))
+    assert [page.size for page in pages] == [(4 * WIDTH, 8 * HEIGHT), (WIDTH, HEIGHT)]
+    pixels = np.asarray(pages[1])
+    assert (pixels == 255).all(axis=2).sum() > 100 * 100  # what the network saw
+    assert ((pixels[..., 0] > 150) & (pixels[..., 1] < 80)).any()  # an unsure answer in red
