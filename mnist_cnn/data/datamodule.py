@@ -89,7 +89,7 @@ class DigitDataModule(L.LightningDataModule):
             held_out = stratified_sample(labels, self.val_size)
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             self.val_set = TensorDataset(images[held_out], labels[held_out])
-        if stage == "predict" and self.pictures:
+        if stage == "predict" and self.pictures is not None:
             self.picture_set = PictureSet(self.pictures, self.layout)
         elif stage in ("test", "predict") and self.test_set is None:
             self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
@@ -121,7 +121,7 @@ class DigitDataModule(L.LightningDataModule):
 
     def _predicts_pictures(self) -> bool:
         stage = self.trainer.state.fn if self.trainer else "predict"
-        return bool(self.pictures) and stage == "predict"
+        return self.pictures is not None and stage == "predict"
 
     def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
         if dataset is None:

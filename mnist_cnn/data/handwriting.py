@@ -259,13 +259,19 @@ def _shape_faults(group: Group, steps: Picture) -> float:
     faults = 8 * max(0.0, 0.92 - edge_share(group.mask, steps, group.box))
     body = group.mask[top:bottom, left:right]
     depth = max(1, round(0.06 * max(body.shape)))
-    covered = min(
-        body[:depth].any(axis=0).mean(),
-        body[-depth:].any(axis=0).mean(),
-        body[:, :depth].any(axis=1).mean(),
-        body[:, -depth:].any(axis=1).mean(),
+    covered = sorted(
+        float(side.mean())
+        for side in (
+            body[:depth].any(axis=0),
+            body[-depth:].any(axis=0),
+            body[:, :depth].any(axis=1),
+            body[:, -depth:].any(axis=1),
+        )
     )
-    return faults + 10 * max(0.0, float(covered) - 0.6)
+    faults += 10 * max(0.0, covered[0] - 0.6)
+    if max(body.shape) > 0.6 * min(group.mask.shape):  # three sides are the edge of the paper
+        faults += 8 * max(0.0, covered[1] - 0.75)
+    return faults
 
 
 def _render(picture: Picture, group: Group) -> Picture | None:

@@ -39,6 +39,9 @@ def find_pictures(places: str | Iterable[str]) -> tuple[list[Path], list[str]]:
     problems: list[str] = []
     for place in [places] if isinstance(places, str) else places:
         path = Path(place).expanduser()
+        if not place:  # as a path it would be the current folder
+            problems.append("an empty name")
+            continue
         if os.path.lexists(path):
             matches = [path]
         else:
