@@ -134,7 +134,7 @@ def _groups_of_map(ink: Ink, kernel: float, steps: Picture) -> Iterator[Group]:
         if found.count > MOST_SPECKS or area > 0.5 * mask.size:
             break  # lower thresholds find still more
         yield from _groups_of_mask(found, ink, noise, kernel, steps)
-        if kernel == BACKGROUND_KERNELS[0] and found.may_be_lines():
+        if kernel < BACKGROUND_KERNELS[-1] and found.may_be_lines():
             bare = without_lines(mask)
             if bare is not None:
                 yield from _groups_of_mask(Components(bare, ink), ink, noise, kernel, steps)
