@@ -67,5 +67,5 @@ def _model(model: nn.Module | None, checkpoint: str | Path | None) -> nn.Module:
         return model
     if checkpoint is None:
         raise CheckpointError("read_digits needs trained weights: give it checkpoint=FILE or model=MODEL")
-    found = find_checkpoint(str(checkpoint), Path("lightning_logs"), required=True)
+    found = find_checkpoint(str(checkpoint), Path("lightning_logs"))
     return DigitClassifier.load_from_checkpoint(found, map_location="cpu")

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn import enlarged, finished, on_paper
 from PIL import Image
-from scenes import enlarged, finished, on_paper
-from torch import nn
 
 from mnist_cnn import read_digits
 from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH, contact_sheet
@@ -20,21 +19,10 @@ from mnist_cnn.data.candidates import Reading
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.pictures import PictureError
 from mnist_cnn.module import DigitClassifier
+from mnist_cnn.networks import MLP
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
-
-
-class Nearest(nn.Module):
-    """Compares with the mean image of each digit: right for plain ones, and needs no training."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(784, 10)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        flat = images.flatten(1).float()
-        return self.linear(flat / flat.norm(dim=1, keepdim=True).clamp(min=1)) * 40
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +32,16 @@ def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def model(mnist: tuple[torch.Tensor, torch.Tensor]) -> DigitClassifier:
+    """The digit whose mean image is nearest: right for plain ones, and needs no training."""
     images, labels = mnist
-    network = Nearest()
-    means = torch.stack([images[labels == digit].flatten(1).float().mean(dim=0) for digit in range(10)])
+    network = MLP(hidden=())
+    means = torch.stack([images[labels == digit].flatten(1).float().mean(dim=0) / 255 for digit in range(10)])
     with torch.no_grad():
-        network.linear.weight.copy_(means / means.norm(dim=1, keepdim=True))
-        network.linear.bias.zero_()
-    return DigitClassifier(network=network).eval()
+        network.classifier[1].weight.copy_(means)
+        network.classifier[1].bias.copy_(-means.square().sum(dim=1) / 2)
+    model = DigitClassifier(network=network).eval()
+    model.hparams["network"]["init_args"] = {"hidden": []}  # as the command line would remember it
+    return model
 
 
 @pytest.fixture
@@ -100,7 +91,8 @@ def test_a_folder_of_pictures_good_and_bad(
         assert sum(name in line for line in warnings) == 1, name
     assert "3 predictions, 3 skipped, 1 without a digit: out/p.csv" in output.out.replace("\n", " ")
     assert sorted(path.name for path in Path("out").iterdir()) == ["p.csv", "p.png"]
-    assert Image.open("out/p.png").size == (4 * WIDTH, HEIGHT)
+    with Image.open("out/p.png") as sheet:
+        assert sheet.size == (4 * WIDTH, HEIGHT)
 
 
 def test_a_row_and_several_places(

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scenes import enlarged, finished, on_paper
+from drawn import enlarged, finished, on_paper
 from test_handwriting import likeness
 
 from mnist_cnn.data import files
