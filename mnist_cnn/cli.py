@@ -45,6 +45,7 @@ NOISE = [
     r"The number of training batches .* is smaller than the logging interval",  # metrics are logged per epoch
     r"`torch.jit.trace(_method)?` is deprecated",  # how TensorBoard draws the graph
     r"It is recommended to use `self.log\(.*sync_dist=True",  # torchmetrics has synchronized what is logged
+    r"LightningCLI's args parameter is intended",  # scripts that call `run` mean what they say
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
     r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood

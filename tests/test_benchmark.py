@@ -87,7 +87,6 @@ def test_fit_is_timed_and_tested(
     monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(files, "default_data_dir", lambda: mnist_dir)
-    monkeypatch.setattr("sys.argv", ["scripts/benchmark.py"])
     result = benchmark.fit(0, "--trainer.limit_train_batches=3", "--trainer.max_epochs=2", "--trainer.accelerator=cpu")
     assert 0 < result["epoch"] <= result["seconds"]
     side = benchmark.Side("tiny", lambda seed: result)

@@ -14,7 +14,6 @@ Fails = Callable[..., str]
 @pytest.fixture
 def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["scripts/ensemble.py"])
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
     return lambda *arguments: ensemble.main([f"--config={CONFIG}", "--output=out", *others, *arguments])
 
