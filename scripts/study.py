@@ -3,7 +3,7 @@
     python scripts/study.py --workers 2
 
 A controlled comparison of all 16 combinations of pixels (raw or / 255), initialization (DeZero's or torch's), dropout
-(0.5 or none) and channels (1 or 30), three epochs and three seeds each. All else is the preset `mnist_plus_2`, so every
+(0.5 or none) and channels (1 or 30), two epochs and three seeds each. All else is the preset `mnist_plus_2`, so every
 cell is conv - pool - 100 hidden units - 10, and cells that differ in channels differ in the convolution and the fan-in
 of the hidden layer alone. Each run is stored in OUTPUT/runs and not repeated. OUTPUT/tables.md and two plots are
 written from what is stored.
@@ -41,7 +41,7 @@ Cell = tuple[str, ...]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=experiments.natural(1), default=3, help="of each run (default 3)")
+    parser.add_argument("--epochs", type=experiments.natural(1), default=2, help="of each run (default 2)")
     experiments.add_options(parser, "docs/study")
     options = parser.parse_args(arguments)
     seeds = experiments.without_repeats("--seeds", options.seeds or [0, 1, 2])
