@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mnist_cnn.callbacks.results import wilson_interval
+from mnist_cnn.checkpoints import replacing
 from mnist_cnn.cli import DigitCLI, fail, run
 
 
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for seed in range(options.members):
         path = options.output / f"seed_{seed}" / "probabilities.pt"
         if not path.exists():
-            save(path, train(options.config, seed, path.parent, others))
+            member = train(options.config, seed, path.parent, others)
+            with replacing(path) as file:
+                torch.save(member, file)
         stored = torch.load(path, weights_only=True)
         probabilities.append(stored["probabilities"])
         labels = stored["labels"]
@@ -65,13 +68,6 @@ def score(cli: DigitCLI) -> dict[str, Tensor]:
     batches = [(model(images.to(model.device)).exp().cpu(), labels) for images, labels in data.test_dataloader()]
     probabilities, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
     return {"probabilities": probabilities, "labels": labels}
-
-
-def save(path: Path, content: dict[str, Tensor]) -> None:
-    """Writes a file, all of it or nothing."""
-    partial = path.with_suffix(".partial")
-    torch.save(content, partial)
-    partial.replace(path)
 
 
 def table(probabilities: Tensor, labels: Tensor) -> str:
