@@ -212,6 +212,8 @@ class OneLineParser(LightningArgumentParser):
             text = f"{text.partition(': ')[0]}: {alternatives[1]}"
         text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("a typing.Literal", "one of ")
         text = re.sub(r"^--(?!config:|seed_everything:|ckpt_path:)(\w+):", r"--model.network.\1:", text)
+        if text.startswith("--data.augment:"):
+            text += " (give RandomAffine, or leave it out)"
         if text.startswith("--model.network:"):
             text += " (give a class of mnist_cnn.networks, or the import path of your own torch.nn.Module)"
         fail(text)

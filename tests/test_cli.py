@@ -264,6 +264,7 @@ BAD_ARGUMENTS = [
     (["frob"], "invalid choice: 'frob'"),
     ([], "subcommand"),
     (["fit", "--nope=1"], "unrecognized arguments: --nope=1"),
+    (["fit", "--data.augment=Nope"], "--data.augment: .*give RandomAffine"),
     (["fit", "--model.network=Nope"], "--model.network: .*give a class of mnist_cnn.networks"),
     (["fit", "--model.network=no_module.Net"], "No module named 'no_module'"),
     (["fit", "--model.network=torch.nn.Nope"], "no attribute 'Nope'"),

@@ -1,14 +1,13 @@
 """What is left of `test` and `predict`: the verdict in words, and a file of predictions."""
 
-import contextlib
 import csv
+import io
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import lightning as L
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor
 from torchmetrics import CatMetric, SumMetric
 
 from mnist_cnn.callbacks.contact_sheet import contact_sheet
+from mnist_cnn.checkpoints import replacing
 from mnist_cnn.data.candidates import Reading, choose
 from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule, PictureSet, SeenPicture
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
@@ -164,22 +164,19 @@ class PredictionWriter(BasePredictionWriter):
         print(f"{count:,} predictions{rest}: {self.output}, contact sheet: {self.output.with_suffix('.png')}{pages}")
 
     def _write_csv(self, columns: list[str], rows: list[list[str]]) -> None:
-        def write(path: Path) -> None:
+        def write(file: BinaryIO) -> None:
             # File names need not be valid text: their bytes are kept as they are.
-            with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-                csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+            text = io.TextIOWrapper(file, newline="", encoding="utf-8", errors="surrogateescape")
+            csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+            text.detach()
 
         self._write(self.output, write)
 
-    def _write(self, output: Path, write: Callable[[Path], None]) -> None:
-        partly = output.with_name(f"{output.name}.{os.getpid()}.partial")
+    def _write(self, output: Path, write: Callable[[BinaryIO], None]) -> None:
         try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            write(partly)
-            partly.replace(output)
+            with replacing(output) as file:
+                write(file)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partly.unlink()
             raise DataError(
                 f"cannot write {output} ({error.strerror}): choose another file with --predictions.output=FILE.csv"
             ) from error
