@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, TensorDataset
 
-from mnist_cnn.data import files
+from mnist_cnn.data import files, rendered
 from mnist_cnn.data.augment import RandomAffine
 from mnist_cnn.data.candidates import Candidates
 from mnist_cnn.data.files import DataError, DatasetName
@@ -38,6 +38,7 @@ class DigitDataModule(L.LightningDataModule):
         batch_size: PositiveInt = 200,
         val_size: NonNegativeInt = 5000,
         augment: RandomAffine | None = None,
+        rendered: NonNegativeInt = 0,
         pictures: list[str] | str | None = None,
         layout: Layout = "digit",
     ) -> None:
@@ -53,6 +54,9 @@ class DigitDataModule(L.LightningDataModule):
                 0 trains on everything and validates nothing. The test images are never trained on.
             augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
                 none.
+            rendered: How many training digits are added as photos, scans and drawings of them would show them, after
+                `mnist_cnn.data.renderer`. Made once, in minutes, and kept in `data_dir`. Those of digits that are held
+                out are validated, not trained on.
             pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
             layout: What each of these pictures shows: one `digit`, or a `row` of digits.
@@ -64,6 +68,7 @@ class DigitDataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.val_size = val_size
         self.augment = augment
+        self.rendered = rendered
         self.pictures = pictures
         self.layout: Layout = layout
         self.picture_set: PictureSet | None = None
@@ -76,6 +81,8 @@ class DigitDataModule(L.LightningDataModule):
         if self._predicts_pictures():
             return
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
+        if self.rendered:
+            rank_zero_info(rendered.prepare(self.dataset, self.data_dir, self.rendered))
 
     def setup(self, stage: str) -> None:
         """Reads the splits that a stage needs, once."""
@@ -87,6 +94,10 @@ class DigitDataModule(L.LightningDataModule):
                     f"training images, so give a smaller number"
                 )
             held_out = stratified_sample(labels, self.val_size)
+            if self.rendered:
+                more, sources = rendered.load(self.dataset, self.data_dir, self.rendered)
+                images, labels = torch.cat([images, more]), torch.cat([labels, labels[sources]])
+                held_out = torch.cat([held_out, held_out[sources]])
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             self.val_set = TensorDataset(images[held_out], labels[held_out])
         if stage == "predict" and self.pictures is not None:

@@ -83,7 +83,7 @@ def find_digit(picture: Picture) -> Candidates:
     images: list[Picture] = []
     scores: list[float] = []
     for group in groups:
-        image = _render(picture, group)
+        image = draw(picture, group)
         if image is not None:
             images.append(image)
             scores.append(group.score)
@@ -274,7 +274,7 @@ def _shape_faults(group: Group, steps: Picture) -> float:
     return faults
 
 
-def _render(picture: Picture, group: Group) -> Picture | None:
+def draw(picture: Picture, group: Group) -> Picture | None:
     """Draws the digit of a group in MNIST's form, from the pixels of the full picture."""
     height, width = picture.shape[:2]
     scale = max(height, width) / max(group.mask.shape)
