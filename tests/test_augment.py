@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from mnist_cnn.data.augment import RandomAffine
+from mnist_cnn.data.augment import RandomAffine, RandomElastic
 
 
 def bar() -> torch.Tensor:
@@ -10,8 +11,10 @@ def bar() -> torch.Tensor:
     return images
 
 
-def test_nothing_asked_nothing_changed() -> None:
-    same = RandomAffine(degrees=0, stretch=0, slant=0, shift=0)(bar())
+@pytest.mark.parametrize("kind", [RandomAffine, RandomElastic])
+def test_nothing_asked_nothing_changed(kind: type[RandomAffine]) -> None:
+    more = {} if kind is RandomAffine else {"bend": 0}
+    same = kind(degrees=0, stretch=0, slant=0, shift=0, **more)(bar())
     torch.testing.assert_close(same, bar().float(), atol=1e-3, rtol=0)
 
 
@@ -51,3 +54,22 @@ def test_each_change_does_what_it_says() -> None:
     _, _, _, height = moments(RandomAffine(**(none | {"stretch": 0.3})).forward(bar()))
     assert height.max() > 1.2 * still[3][0]
     assert height.min() < 0.85 * still[3][0]
+
+
+def test_bars_are_bent() -> None:
+    torch.manual_seed(0)
+    bent = RandomElastic(degrees=0, stretch=0, slant=0, shift=0, bend=1.5)(bar())
+    mass = bent[:, 0].sum(dim=2)
+    middle = (bent[:, 0] * torch.arange(28.0)).sum(dim=2) / mass
+    inside = mass > 200
+    for line, rows in zip(middle, inside, strict=True):
+        assert 0.5 < line[rows].max() - line[rows].min() < 9  # not one straight column any more
+
+
+def test_strokes_get_thinner_and_thicker() -> None:
+    torch.manual_seed(0)
+    changed = RandomElastic(degrees=0, stretch=0, slant=0, shift=0, bend=0, thickness=1)(bar())
+    ink = changed.sum(dim=(1, 2, 3)) / bar().sum(dim=(1, 2, 3))
+    assert ink.min() < 0.8
+    assert 1.2 < ink.max() < 2.3
+    assert changed.max() <= 255.01

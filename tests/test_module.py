@@ -53,6 +53,18 @@ class TestTraining:
         for name in ("accuracy", "loss"):  # nothing was learned, so that both passes saw the same network
             torch.testing.assert_close(metrics[f"{name}/train"], metrics[f"{name}/val"])
 
+    def test_shifts_are_averaged_outside_training_only(self) -> None:
+        torch.manual_seed(0)
+        model = DigitClassifier(UserNet(), test_time_shift=1)
+        images = F.pad(torch.randint(0, 256, (5, 1, 24, 24), dtype=torch.uint8), (2, 2, 2, 2))
+        plain = model.network(images).softmax(dim=1)
+        torch.testing.assert_close(model(images).exp(), plain)
+        wide = F.pad(images, (1, 1, 1, 1))
+        corners = [(0, 1), (2, 1), (1, 0), (1, 2)]
+        moved = [model.network(wide[:, :, y : y + 28, x : x + 28]).softmax(dim=1) for y, x in corners]
+        averaged = (plain + sum(moved) / 2) / 3
+        torch.testing.assert_close(model.eval()(images).exp(), averaged)
+
     def test_label_smoothing_is_for_training_only(self, tmp_path: Path) -> None:
         model = DigitClassifier(UserNet(), optimizer="sgd", learning_rate=1e-30, weight_decay=0.0, label_smoothing=0.2)
         metrics = fit(model, tmp_path, epochs=1).callback_metrics

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jsonargparse.typing import NonNegativeFloat
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat
 from torch import Tensor, nn
 
 
@@ -42,9 +42,13 @@ class RandomAffine(nn.Module):
         Returns:
             The changed images, floating point, of the same shape.
         """
-        count, _, height, width = images.shape
         pixels = images if images.is_floating_point() else images.to(torch.get_default_dtype())
-        draw = torch.rand(6, count, device=images.device, dtype=pixels.dtype) * 2 - 1
+        return F.grid_sample(pixels, self.grid(pixels), align_corners=False)
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """Where each pixel comes from, as `torch.nn.functional.grid_sample` wants it, [B, H, W, 2]."""
+        count, _, height, width = pixels.shape
+        draw = torch.rand(6, count, device=pixels.device, dtype=pixels.dtype) * 2 - 1
         angle = torch.deg2rad(self.degrees * draw[0])
         cos, sin = angle.cos(), angle.sin()
         across, down = 1 + self.stretch * draw[1], 1 + self.stretch * draw[2]
@@ -53,5 +57,52 @@ class RandomAffine(nn.Module):
             torch.stack([cos * across, (slant * cos - sin) * down, 2 * self.shift / width * draw[4]], dim=1),
             torch.stack([sin * across, (slant * sin + cos) * down, 2 * self.shift / height * draw[5]], dim=1),
         ]
-        grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
-        return F.grid_sample(pixels, grid, align_corners=False)
+        return F.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
+
+
+class RandomElastic(RandomAffine):
+    """`RandomAffine`, and bends the strokes and makes them thinner or thicker.
+
+    Bending by smoothed random fields is from https://doi.org/10.1109/ICDAR.2003.1227801 (Simard and others).
+    """
+
+    def __init__(
+        self,
+        degrees: NonNegativeFloat = 10.0,
+        stretch: NonNegativeFloat = 0.1,
+        slant: NonNegativeFloat = 0.1,
+        shift: NonNegativeFloat = 1.5,
+        bend: NonNegativeFloat = 0.7,
+        thickness: ClosedUnitInterval = 0.0,
+    ) -> None:
+        """Each change is drawn uniformly from minus to plus the given value, but for `bend`.
+
+        Args:
+            degrees: Rotation.
+            stretch: Relative change of width and, independently, of height.
+            slant: Horizontal displacement per pixel of height.
+            shift: Displacement in pixels, horizontally and, independently, vertically.
+            bend: Standard deviation of the displacement, in pixels, of each of 6x6 knots; smooth between them.
+            thickness: 1 is a pixel more or less on both sides of a stroke.
+        """
+        super().__init__(degrees, stretch, slant, shift)
+        self.bend = bend
+        self.thickness = thickness
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As `RandomAffine`."""
+        pixels = super().forward(images)
+        if not self.thickness:
+            return pixels
+        change = self.thickness * (torch.rand(len(pixels), 1, 1, 1, device=pixels.device, dtype=pixels.dtype) * 2 - 1)
+        padded = F.pad(pixels, (1, 1, 1, 1))
+        thicker = F.max_pool2d(padded, 3, stride=1)
+        thinner = -F.max_pool2d(-padded, 3, stride=1)
+        return pixels.lerp(torch.where(change > 0, thicker, thinner), change.abs())
+
+    def grid(self, pixels: Tensor) -> Tensor:
+        """As `RandomAffine`, bent."""
+        count, _, height, width = pixels.shape
+        knots = torch.randn(count, 2, 6, 6, device=pixels.device, dtype=pixels.dtype) * (2 * self.bend / width)
+        field = F.interpolate(knots, size=(height, width), mode="bicubic", align_corners=True)
+        return super().grid(pixels) + field.permute(0, 2, 3, 1)
