@@ -183,7 +183,7 @@ class DigitClassifier(L.LightningModule):
         """The loss of one batch, a scalar."""
         images, labels = batch
         log_probs = self(images)
-        loss = F.cross_entropy(log_probs, labels, label_smoothing=self.hparams["label_smoothing"])
+        loss = cross_entropy(log_probs, labels, self.hparams["label_smoothing"])
         self.train_metrics.update(loss.detach(), log_probs.detach(), labels)
         return loss
 
@@ -263,6 +263,19 @@ class DigitClassifier(L.LightningModule):
         metrics.reset()
 
 
+def cross_entropy(log_probs: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
+    """The mean cross-entropy, a scalar; images that are no digit shall have equal probabilities for all classes.
+
+    Args:
+        log_probs: Float [B, 10].
+        labels: Int64 [B]; -1 for no digit.
+        label_smoothing: The share of the target's probability that is spread over all classes.
+    """
+    spread = torch.where(labels < 0, 1.0, label_smoothing)
+    of_label = log_probs.gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
+    return -torch.lerp(of_label, log_probs.mean(dim=1), spread).mean()
+
+
 class StageMetrics(nn.Module):
     """Loss, accuracy and, if asked for, the accuracy of each class, exact over all images of a stage.
 
@@ -273,7 +286,7 @@ class StageMetrics(nn.Module):
         super().__init__()
         self.stage = stage
         self.loss = MeanMetric()
-        self.accuracy = MulticlassAccuracy(10, average="micro", validate_args=False)
+        self.accuracy = MulticlassAccuracy(10, average="micro", ignore_index=-1, validate_args=False)
         self.per_class = MulticlassAccuracy(10, average="none", validate_args=False) if per_class else None
 
     def update(self, loss: Tensor, log_probs: Tensor, labels: Tensor) -> None:

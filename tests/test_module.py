@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import CheckpointError
+from mnist_cnn.module import cross_entropy
 from mnist_cnn.networks import TutorialCNN
 
 BATCHES = [
@@ -52,6 +53,17 @@ class TestTraining:
         metrics = fit(model, tmp_path, epochs=1).callback_metrics
         for name in ("accuracy", "loss"):  # nothing was learned, so that both passes saw the same network
             torch.testing.assert_close(metrics[f"{name}/train"], metrics[f"{name}/val"])
+
+    @pytest.mark.parametrize("smoothing", [0.0, 0.1])
+    def test_what_is_no_digit_shall_be_uniform(self, smoothing: float) -> None:
+        log_probs = torch.randn(6, 10).log_softmax(dim=1)
+        labels = torch.tensor([3, -1, 0, 9, -1, 5])
+        digits = labels >= 0
+        parts = [
+            F.cross_entropy(log_probs[digits], labels[digits], label_smoothing=smoothing, reduction="sum"),
+            F.cross_entropy(log_probs[~digits], torch.full((2, 10), 0.1), reduction="sum"),
+        ]
+        torch.testing.assert_close(cross_entropy(log_probs, labels, smoothing), sum(parts) / 6)
 
     def test_shifts_are_averaged_outside_training_only(self) -> None:
         torch.manual_seed(0)

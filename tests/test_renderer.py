@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mnist_cnn import DigitDataModule
 from mnist_cnn.data import files, rendered, renderer
 from mnist_cnn.data.datamodule import stratified_sample
+from mnist_cnn.data.scrawls import scrawl
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,10 @@ def training(mnist_dir: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def test_most_digits_stay_legible_and_none_stays_as_it_was(training: tuple[NDArray, NDArray]) -> None:
     digits, labels = training
     made = list(renderer.render_all(digits, labels, np.arange(60)))
-    kept = [(image, digit) for image, digit in zip(made, digits, strict=False) if image is not None]
+    assert [label for _, label in made] == [-1 if k % 12 == 11 else labels[k] for k in range(60)]
+    kept = [
+        (image, digit) for (image, label), digit in zip(made, digits, strict=False) if label >= 0 and image is not None
+    ]
     assert len(kept) > 45
     for image, digit in kept:
         assert image.shape == (28, 28)
@@ -36,11 +40,11 @@ def test_most_digits_stay_legible_and_none_stays_as_it_was(training: tuple[NDArr
 
 def test_a_picture_depends_on_its_number_alone(training: tuple[NDArray, NDArray]) -> None:
     digits, labels = training
-    several = list(renderer.render_all(digits, labels, np.array([3, 5, 7])))
-    again = list(renderer.render_all(digits, labels, np.array([3, 5, 9])))
+    several = [image for image, _ in renderer.render_all(digits, labels, np.array([3, 5, 7]))]
+    again = [image for image, _ in renderer.render_all(digits, labels, np.array([3, 5, 9]))]
     for one, other in zip(several[1:2], again[1:2], strict=True):
         assert one is None if other is None else np.array_equal(one, other)
-    twice = [image for image in renderer.render_all(digits, labels, np.array([5] * 6)) if image is not None]
+    twice = [image for image, _ in renderer.render_all(digits, labels, np.array([5] * 6)) if image is not None]
     assert len({image.tobytes() for image in twice}) == len(twice) > 2
 
 
@@ -86,14 +90,16 @@ def test_rendered_digits_stay_on_the_side_of_their_source(
     monkeypatch.setattr(renderer, "render_all", None)  # the second time nothing is rendered
     data.prepare_data()
     data.setup("fit")
-    images, sources = rendered.load("MNIST", tmp_path, 80)
-    labels = files.load("MNIST", tmp_path, train=True)[1]
+    images, labels, sources = rendered.load("MNIST", tmp_path, 80)
+    of_digits = files.load("MNIST", tmp_path, train=True)[1]
+    assert torch.equal(labels[labels >= 0], of_digits[sources][labels >= 0])
+    assert 0 < (labels < 0).sum() < 8
     assert images.shape == (len(sources), 1, 28, 28)
     assert 50 < len(sources) <= 80
-    held_out = stratified_sample(labels, 20_000)[sources]
-    for split, mine, own in ((data.train_set, ~held_out, 40_000), (data.val_set, held_out, 20_000)):
+    held_out = stratified_sample(of_digits, 20_000)[sources]
+    for split, mine, own in ((data.train_set, ~held_out, 40_000), (data.val_set, held_out & (labels >= 0), 20_000)):
         assert torch.equal(split.tensors[0][own:], images[mine])
-        assert torch.equal(split.tensors[1][own:], labels[sources[mine]])
+        assert torch.equal(split.tensors[1][own:], labels[mine])
         assert mine.sum() > 5
 
 
@@ -102,3 +108,13 @@ def test_another_renderer_renders_anew(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(rendered, "MAKERS", rendered.MAKERS[1:])
     assert rendered._path("MNIST", tmp_path, 5) != before
     assert rendered._path("MNIST", tmp_path, 6) != rendered._path("MNIST", tmp_path, 5)
+
+
+def test_scrawls_are_strokes_of_many_kinds(training: tuple[NDArray, NDArray]) -> None:
+    digits, _ = training
+    shapes = [scrawl(160, (digits[k], digits[k + 1]), np.random.default_rng(k)) for k in range(40)]
+    for shape in shapes:
+        assert shape.shape == (160, 160)
+        assert set(np.unique(shape)) == {0, 1}
+        assert 0.01 < shape.mean() < 0.6
+    assert len({shape.tobytes() for shape in shapes}) >= 35

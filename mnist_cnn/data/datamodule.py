@@ -55,8 +55,8 @@ class DigitDataModule(L.LightningDataModule):
             augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
                 none.
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
-                `mnist_cnn.data.renderer`. Made once, in minutes, and kept in `data_dir`. Those of digits that are held
-                out are validated, not trained on.
+                `mnist_cnn.data.renderer`; one in twelve shows none, has the label -1 and teaches doubt. Made once, in
+                minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
             pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
             layout: What each of these pictures shows: one `digit`, or a `row` of digits.
@@ -95,10 +95,11 @@ class DigitDataModule(L.LightningDataModule):
                 )
             held_out = stratified_sample(labels, self.val_size)
             if self.rendered:
-                more, sources = rendered.load(self.dataset, self.data_dir, self.rendered)
-                images, labels = torch.cat([images, more]), torch.cat([labels, labels[sources]])
+                more, named, sources = rendered.load(self.dataset, self.data_dir, self.rendered)
+                images, labels = torch.cat([images, more]), torch.cat([labels, named])
                 held_out = torch.cat([held_out, held_out[sources]])
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
+            held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
         if stage == "predict" and self.pictures is not None:
             self.picture_set = PictureSet(self.pictures, self.layout)

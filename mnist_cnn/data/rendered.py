@@ -10,10 +10,10 @@ from rich.progress import track
 from torch import Tensor
 
 from mnist_cnn.checkpoints import replacing
-from mnist_cnn.data import files, handwriting, ink, mnist_form, renderer
+from mnist_cnn.data import files, handwriting, ink, mnist_form, renderer, scrawls
 from mnist_cnn.data.files import DatasetName
 
-MAKERS = (renderer, handwriting, ink, mnist_form)
+MAKERS = (renderer, scrawls, handwriting, ink, mnist_form)
 """Modules that decide how a rendered digit looks."""
 
 
@@ -35,14 +35,15 @@ def prepare(dataset: DatasetName, data_dir: Path, count: int) -> str:
     return f"rendered digits: {path}"
 
 
-def load(dataset: DatasetName, data_dir: Path, count: int) -> tuple[Tensor, Tensor]:
+def load(dataset: DatasetName, data_dir: Path, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """What `prepare` made.
 
     Returns:
-        Images, uint8 [M, 1, 28, 28]; and for each the training image that it was made from, int64 [M].
+        Images, uint8 [M, 1, 28, 28]; labels, int64 [M], -1 where there is no digit; and for each the training image
+        that it was made from, int64 [M].
     """
     stored = torch.load(_path(dataset, data_dir, count), weights_only=True)
-    return stored["images"], stored["sources"]
+    return stored["images"], stored["labels"], stored["sources"]
 
 
 def _path(dataset: DatasetName, data_dir: Path, count: int) -> Path:
@@ -57,7 +58,7 @@ def _make(dataset: DatasetName, data_dir: Path, count: int, path: Path) -> None:
     rounds = [rng.permutation(len(digits)) for _ in range(-(-count // len(digits)))]
     sources = np.concatenate(rounds)[:count]
     made = track(renderer.render_all(digits, labels.numpy(), sources), description="rendering digits", total=count)
-    kept = [(image, int(source)) for image, source in zip(made, sources, strict=True) if image is not None]
-    seen = torch.from_numpy(np.stack([image for image, _ in kept])).unsqueeze(1)
+    kept = [(image, label, source) for (image, label), source in zip(made, sources, strict=True) if image is not None]
+    seen, named, origins = (torch.from_numpy(np.stack(column)) for column in zip(*kept, strict=True))
     with replacing(path) as file:
-        torch.save({"images": seen, "sources": torch.tensor([source for _, source in kept])}, file)
+        torch.save({"images": seen.unsqueeze(1), "labels": named, "sources": origins}, file)

@@ -26,17 +26,22 @@ from mnist_cnn.data.ink import (
     without_lines,
 )
 from mnist_cnn.data.mnist_form import stroke_width, to_mnist
+from mnist_cnn.data.scrawls import scrawl
 
 SIDE = 160
 """Long side of the square on which a digit is written anew, in pixels."""
 ALIKE = 0.7
 """Least correlation of what was read with what was written; below it too much is lost or added."""
+SCRAWLS = 12
+"""One in so many pictures shows no digit."""
 
 Rng = np.random.Generator
 
 
-def render_all(digits: Picture, labels: NDArray[np.int64], sources: NDArray[np.int64]) -> Iterator[Picture | None]:
-    """Renders digits in all processor cores.
+def render_all(
+    digits: Picture, labels: NDArray[np.int64], sources: NDArray[np.int64]
+) -> Iterator[tuple[Picture | None, int]]:
+    """Renders digits, and now and then something that is none, in all processor cores.
 
     Args:
         digits: Uint8 [N, 28, 28], white on black.
@@ -44,12 +49,13 @@ def render_all(digits: Picture, labels: NDArray[np.int64], sources: NDArray[np.i
         sources: Int64 [K], which digits are rendered, in this order; the same one again gives another picture.
 
     Yields:
-        What `render` returns, in order; the k-th depends on k and its digits alone.
+        What `render` returns and its label, -1 for no digit; in order, the k-th depends on k and its digits alone.
     """
 
-    def job(k: int) -> Picture | None:
-        here = sources[k]
-        return render(digits[here], int(labels[here]), np.random.default_rng(k), digits[sources[k - 1]])
+    def job(k: int) -> tuple[Picture | None, int]:
+        here, other = sources[k], digits[sources[k - 1]]
+        label = -1 if k % SCRAWLS == SCRAWLS - 1 else int(labels[here])
+        return render(digits[here], label, np.random.default_rng(k), other), label
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # OpenCV and NumPy release the interpreter while they work
         for start in range(0, len(sources), 256):
@@ -61,14 +67,14 @@ def render(digit: Picture, label: int, rng: Rng, other: Picture) -> Picture | No
 
     Args:
         digit: Uint8 [28, 28], white on black.
-        label: Which digit it is.
+        label: Which digit it is; -1 for a scrawl in its place.
         rng: Where all chance comes from.
         other: Another digit, which may stand beside it or shine through.
 
     Returns:
         The digit as `find_digit` would see it, uint8 [28, 28]; None where too little of it can be seen.
     """
-    strokes = write(digit, rng, label)
+    strokes = write(digit, rng, label) if label >= 0 else _bent(np.pad(scrawl(SIDE, (digit, other), rng), 24), rng)
     wanted = to_mnist(strokes)
     picture, place = photograph(strokes, rng, other)
     found = _seen(picture, place, rng)
@@ -107,7 +113,7 @@ def _correlation(one: Picture, other: Picture) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def write(digit: Picture, rng: Rng, label: int | None = None) -> Ink:
+def write(digit: Picture, rng: Rng, label: int = -1) -> Ink:
     """A digit with another pen and hand.
 
     Strokes keep MNIST's width, or get an even one between a hair's and a marker's; then the digit is turned,
@@ -126,7 +132,7 @@ def write(digit: Picture, rng: Rng, label: int | None = None) -> Ink:
         _add_bar(mask, rng)
     if rng.random() < 0.65:
         mask = _redrawn(mask, SIDE * np.exp(rng.uniform(np.log(0.012), np.log(0.14))))
-    return _bent(mask.astype(np.float32), rng)
+    return _bent(mask, rng)
 
 
 def _add_upstroke(mask: Picture, rng: Rng) -> None:
@@ -171,7 +177,8 @@ def _redrawn(mask: Picture, width: float) -> Picture:
     return (outside <= max(0.3, width / 2 - 1)).astype(np.uint8)
 
 
-def _bent(ink: Ink, rng: Rng) -> Ink:
+def _bent(mask: Mask, rng: Rng) -> Ink:
+    ink = mask.astype(np.float32)
     side = ink.shape[0]
     angle, slant = np.deg2rad(rng.normal(0, 7)), rng.normal(0, 0.12)
     across, down = np.exp(rng.normal(0, 0.12, 2))
