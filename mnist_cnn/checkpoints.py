@@ -16,6 +16,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import nn
 
+from mnist_cnn.atomic import replacing
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -110,32 +112,6 @@ def locked(run: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[io.BufferedWriter]:
-    """A file that takes the place of `path` at the end, complete and on the disk, or not at all.
-
-    It is written beside it under a name of its own, always the same: what a killed process leaves there is
-    overwritten by the next one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-    if os.name == "posix":  # the new name, too, survives a power failure
-        folder = os.open(path.parent, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # of file systems that cannot do this
-            os.fsync(folder)
-        os.close(folder)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -15,8 +15,8 @@ import experiments
 import torch
 from torch import Tensor
 
+from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.results import wilson_interval
-from mnist_cnn.checkpoints import replacing
 from mnist_cnn.cli import DigitCLI, fail, run
 
 

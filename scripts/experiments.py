@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 import mnist_cnn
 from mnist_cnn import DigitClassifier, DigitDataModule
+from mnist_cnn.atomic import replacing
 from mnist_cnn.cli import NOISE, fail
 from mnist_cnn.data import files
 from mnist_cnn.data.files import DataError
@@ -178,9 +179,8 @@ def _train_in_worker(run: Run, output: Path, data_dir: str | None) -> str:
 def store(run: Run, result: Result, output: Path) -> str:
     """Writes a result, whole or not at all, and returns a line about it."""
     path = run.path(output)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    partial.replace(path)
+    with replacing(path) as file:
+        file.write(json.dumps(result, indent=1).encode() + b"\n")
     last = result["epochs"][-1]
     seconds = statistics.mean(epoch["seconds"] for epoch in result["epochs"])
     return f"{path.stem}: test accuracy {last['test_accuracy']:.2%}, {seconds:.1f} s per epoch"

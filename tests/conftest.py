@@ -22,7 +22,9 @@ def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the four real files."""
     folder = tmp_path_factory.mktemp("data")
     for name in files.MNIST_SHA256:
-        files._write_atomically(folder / "MNIST" / "raw" / name, files._unbundle(name))
+        path = folder / "MNIST" / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files._unbundle(name))
     return folder
 
 

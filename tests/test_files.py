@@ -142,6 +142,15 @@ def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "MNIST" / "raw").iterdir()) == sorted(MNIST_SHA256)
 
 
+def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / ".train-images-idx3-ubyte.partial").write_bytes(b"half")
+    prepare("MNIST", tmp_path)
+    assert good(tmp_path)
+    assert sorted(path.name for path in raw.iterdir()) == sorted(MNIST_SHA256)
+
+
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"cannot write MNIST to .*--data\.data_dir"):
@@ -152,7 +161,7 @@ def test_a_read_only_file_system_is_an_error(tmp_path: Path, monkeypatch: pytest
     def refuse(*args: object, **kwargs: object) -> None:  # root, who runs CI in containers, may write anywhere
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(DataError, match=r"Read-only file system.*--data\.data_dir"):
         prepare("MNIST", tmp_path)
 

@@ -15,7 +15,8 @@ import torch
 from conftest import UserNet
 
 from mnist_cnn import DigitClassifier
-from mnist_cnn.checkpoints import AtomicCheckpointIO, CheckpointError, find_checkpoint, locked, newest_run, replacing
+from mnist_cnn.atomic import replacing
+from mnist_cnn.checkpoints import AtomicCheckpointIO, CheckpointError, find_checkpoint, locked, newest_run
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
@@ -329,7 +330,7 @@ class TestWriting:
         def full(descriptor: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr("mnist_cnn.checkpoints.os.fsync", full)
+        monkeypatch.setattr("os.fsync", full)
         line = fails(cli, "fit", *SMALL, "--trainer.max_epochs=4", "--ckpt_path=last")
         assert "earlier checkpoints are intact" in line
         assert checkpoint().read_bytes() == before

@@ -18,8 +18,8 @@ from rich.text import Text
 from torch import Tensor
 from torchmetrics import CatMetric, SumMetric
 
+from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.contact_sheet import contact_sheet
-from mnist_cnn.checkpoints import replacing
 from mnist_cnn.data.candidates import Reading, choose
 from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule, PictureSet, SeenPicture
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError

@@ -4,9 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import lzma
-import os
 import socket
-import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +15,8 @@ import platformdirs
 from filelock import FileLock, Timeout
 from torch import Tensor
 from torchvision import datasets
+
+from mnist_cnn.atomic import replacing
 
 DatasetName = Literal["MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST"]
 
@@ -169,7 +169,8 @@ def _fetch_mnist(data_dir: Path) -> str:
         contents = {name: _unbundle(name) for name in names}
         source = "unpacked the bundled copy"
     for name, content in contents.items():
-        _write_atomically(_raw("MNIST", data_dir) / name, content)
+        with replacing(_raw("MNIST", data_dir) / name) as file:
+            file.write(content)
     return source
 
 
@@ -204,21 +205,6 @@ def _unbundle(name: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != MNIST_SHA256[name]:
         raise DataError(f"the bundled {path} is damaged: reinstall mnist-cnn")
     return content
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _fetch_other(dataset: DatasetName, data_dir: Path) -> str:
