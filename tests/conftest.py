@@ -1,6 +1,9 @@
 """What all tests share: real MNIST, prepared once without a network, and a command line in an empty folder."""
 
+import multiprocessing
+import sys
 from collections.abc import Callable
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,15 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         return errors[0]
 
     return call
+
+
+def processes() -> BaseContext:
+    """Starts processes as copies of one that has imported the libraries, where the system can do that."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mnist_cnn.cli", "conftest"])
+    return context
 
 
 class UserNet(torch.nn.Module):

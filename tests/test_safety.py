@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import UserNet
+from conftest import UserNet, processes
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.atomic import replacing
 from mnist_cnn.checkpoints import AtomicCheckpointIO, CheckpointError, find_checkpoint, locked, newest_run
+from mnist_cnn.cli import main
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
@@ -32,6 +34,7 @@ DROPOUT = (
     "--model.network.init_args.dropout=0.5",
     "--model.schedule=one_cycle",
 )
+AUGMENTED = (*DROPOUT, "--data.augment=RandomAffine")
 
 
 def checkpoint(run: int = 0, name: str = "last") -> Path:
@@ -73,7 +76,9 @@ ACCUMULATED = ("--trainer.accumulate_grad_batches=2", *DROPOUT)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "options"), [(3, DROPOUT), (18, DROPOUT), (12, ACCUMULATED), (15, ACCUMULATED)])
+@pytest.mark.parametrize(
+    ("step", "options"), [(3, DROPOUT), (18, AUGMENTED), (24, AUGMENTED), (12, ACCUMULATED), (15, ACCUMULATED)]
+)
 def test_killed_within_an_epoch_and_resumed(
     step: int, options: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,11 +100,62 @@ def test_killed_within_an_epoch_and_resumed(
     assert lines == [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch 3/3")]
 
 
+def rank(rank: int, folder: Path, port: int, command: tuple[str, ...], deadly_step: int | None) -> None:
+    """One of two processes that train together, as `torchrun` starts them; the second may die."""
+    os.chdir(folder)
+    place = {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ.update(place)
+    sys.argv = ["scripts/train.py"]
+    torch.set_num_threads(1)
+    original = DigitClassifier.training_step
+
+    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
+        if rank == 1 and self.global_step == deadly_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, batch, batch_idx)
+
+    DigitClassifier.training_step = training_step  # type: ignore[method-assign]
+    main([*command])
+
+
+def in_two_processes(*command: str, deadly_step: int | None = None) -> list[int | None]:
+    """Trains in the current folder and returns the exit statuses, None where a process hung."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        arguments = (Path.cwd(), free.getsockname()[1], command, deadly_step)
+    both = [processes().Process(target=rank, args=(number, *arguments)) for number in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(300)
+    statuses = [process.exitcode for process in both]
+    for process in both:
+        process.kill()
+    return statuses
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo on Windows needs a network adapter's name")
+def test_two_processes_one_of_them_killed_within_an_epoch(
+    tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = (f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu")
+    two = ("--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.enable_progress_bar=false")
+    command = ("fit", *SMALL, *AUGMENTED, *place, *two, "--checkpoint.every_n_train_steps=4")
+    assert in_two_processes(*command) == [0, 0]
+    assert in_two_processes(*command, deadly_step=18) == [2, -signal.SIGKILL]
+    assert content(1)["global_step"] == 16
+    assert in_two_processes(*command, "--ckpt_path=last") == [0, 0]
+    assert same_training(content(0), content(1))
+    assert same_training(content(0, "best"), content(1, "best"))
+
+
 @pytest.mark.parametrize(("number", "step"), [(signal.SIGTERM, 0), (signal.SIGINT, 17), (signal.SIGINT, 23)])
 def test_a_signal_ends_training_with_its_state_saved(
     number: signal.Signals, step: int, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ("fit", *SMALL, *DROPOUT)  # step 23 is the last of an epoch, which ends before the run does
+    command = ("fit", *SMALL, *AUGMENTED)  # step 23 is the last of an epoch, which ends before the run does
     cli(*command)
     capsys.readouterr()
     with monkeypatch.context() as patch:
