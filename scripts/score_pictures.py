@@ -25,9 +25,10 @@ from pathlib import Path
 import numpy as np
 from difficulties import ALL, DIGITS, NOTHING, ROWS
 from experiments import markdown
+from looks import Look
 from pens import Digits, Glyph, letter, scribble
 from rich.progress import track
-from scenes import Look, render
+from scenes import render
 
 from mnist_cnn.callbacks.results import wilson_interval
 from mnist_cnn.cli import fail

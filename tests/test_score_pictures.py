@@ -13,8 +13,9 @@ import numpy as np
 import pens
 import pytest
 import score_pictures
+from looks import Look
 from PIL import Image, ImageOps
-from scenes import Look, Scene
+from scenes import Scene
 from score_pictures import Picture
 
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
