@@ -17,6 +17,7 @@ from pathlib import Path
 
 import experiments
 from experiments import Result, Run, markdown, percent, spread
+from measures import PROBE_IMAGES
 
 FACTORS: dict[str, tuple[str, str]] = {
     "pixels": ("raw", "unit"),
@@ -88,7 +89,7 @@ def report(output: Path) -> None:
 
 
 LEGEND = f"""\
-At step 0 unless another time is named, on the first {experiments.PROBE_IMAGES:,} training images without dropout.
+At step 0 unless another time is named, on the first {PROBE_IMAGES:,} training images without dropout.
 *Scale*: root mean square of a layer's outputs before the activation function. *Dead*: hidden units whose output is
 zero for every image. *Active*: share of hidden outputs that ReLU lets through. *Sure*: images for which some digit has
 a probability above 99%. *Gradient*: norm of the loss's gradient for a layer's weights.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import experiments
+import measures
 import pytest
 import reproduce
 import torch
@@ -25,9 +26,9 @@ def tiny(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     """Calls `main` of a script with little training and less testing, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experiments, "TRAIN_BATCHES", 3)
-    monkeypatch.setattr(experiments, "PROBE_IMAGES", 40)
-    score = experiments.score
-    monkeypatch.setattr(experiments, "score", lambda model, x, y, **rest: score(model, x[:100], y[:100], **rest))
+    monkeypatch.setattr(measures, "PROBE_IMAGES", 40)
+    score = measures.score
+    monkeypatch.setattr(measures, "score", lambda model, x, y, **rest: score(model, x[:100], y[:100], **rest))
 
     def call(*arguments: str) -> None:
         experiments.end_with_one_line(reproduce.main, [*arguments, "--output=out", f"--data-dir={mnist_dir}"])
@@ -211,11 +212,11 @@ def test_scoring_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    without = experiments.score(model, images, labels)
-    left_on = experiments.score(model, images, labels, dropout=True)
+    without = measures.score(model, images, labels)
+    left_on = measures.score(model, images, labels, dropout=True)
     assert torch.equal(torch.rand(3), expected)
     assert without != left_on
-    assert without == experiments.score(model, images, labels)
+    assert without == measures.score(model, images, labels)
     assert all(module.training for module in model.modules())
 
 
@@ -226,7 +227,7 @@ def test_probe_sees_dead_units_scale_and_gradient() -> None:
     with torch.no_grad():
         hidden.bias.copy_(torch.tensor([1.0, -1.0, 1.0, -3.0]))
     images, labels = torch.randint(0, 256, (20, 1, 28, 28), dtype=torch.uint8), torch.arange(20) % 10
-    seen = experiments.probe(DigitClassifier(network), images, labels)
+    seen = measures.probe(DigitClassifier(network), images, labels)
     assert [look["layer"] for look in seen["layers"]] == ["classifier.1", "classifier.3"]
     look = seen["layers"][0]
     assert (look["rms"], look["dead"], look["active"]) == (pytest.approx(3**0.5, rel=1e-4), 0.5, 0.5)
