@@ -204,18 +204,20 @@ def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo on Windows needs a network adapter's name")
-def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path) -> None:
+def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli("fit", *TINY)
+    capsys.readouterr()
+    cli("test", "--ckpt_path=best", "--trainer.logger=false")
+    one = capsys.readouterr().out
     program = [sys.executable, str(Path(__file__).parent.parent / "scripts" / "train.py"), "test", "--ckpt_path=best"]
     options = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
-    outputs = []
-    for processes in ([], ["--trainer.strategy=ddp", "--trainer.devices=2"]):
-        result = subprocess.run([*program, *options, *processes], capture_output=True, text=True, check=True)
-        outputs.append([line for line in result.stdout.splitlines() if "accuracy" in line])
-        assert "Warning" not in result.stderr
-        assert "recommended" not in result.stderr
-    assert len(outputs[0]) == 2
-    assert outputs[0] == outputs[1]
+    ddp = ["--trainer.strategy=ddp", "--trainer.devices=2"]
+    two = subprocess.run([*program, *options, *ddp], capture_output=True, text=True, check=True)
+    assert "Warning" not in two.stderr
+    assert "recommended" not in two.stderr
+    scores = [[line for line in output.splitlines() if "accuracy" in line] for output in (one, two.stdout)]
+    assert len(scores[0]) == 2
+    assert scores[0] == scores[1]
 
 
 def test_fit_last_without_a_run_starts_from_the_beginning(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,15 +3,15 @@ import functools
 import gzip
 import hashlib
 import http.server
-import multiprocessing
 import os
-import subprocess
 import sys
 import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import processes
 from torchvision import datasets
 
 from mnist_cnn.data import files
@@ -131,13 +131,12 @@ def _prepare_quietly(folder: Path) -> None:
 
 
 def test_processes_that_start_at_once_all_succeed(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_prepare_quietly, args=(tmp_path,)) for _ in range(3)]
-    for process in processes:
+    three = [processes().Process(target=_prepare_quietly, args=(tmp_path,)) for _ in range(3)]
+    for process in three:
         process.start()
-    for process in processes:
+    for process in three:
         process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [process.exitcode for process in three] == [0, 0, 0]
     assert good(tmp_path)
     assert sorted(path.name for path in (tmp_path / "MNIST" / "raw").iterdir()) == sorted(MNIST_SHA256)
 
@@ -166,23 +165,27 @@ def test_a_read_only_file_system_is_an_error(tmp_path: Path, monkeypatch: pytest
         prepare("MNIST", tmp_path)
 
 
+def _prepare_with_small_files(folder: Path, answer: Connection) -> None:
+    import resource
+
+    datasets.MNIST.mirrors = []
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
+    try:
+        prepare("MNIST", folder)
+    except DataError as error:
+        answer.send(str(error))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource limits")
 def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None:
-    program = f"""
-import resource
-from torchvision import datasets
-from mnist_cnn.data.files import DataError, prepare
-from pathlib import Path
-datasets.MNIST.mirrors = []
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
-try:
-    prepare("MNIST", Path({str(tmp_path)!r}))
-except DataError as error:
-    print(error)
-"""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "File too large" in result.stdout
-    assert "--data.data_dir" in result.stdout
+    ours, theirs = processes().Pipe()
+    process = processes().Process(target=_prepare_with_small_files, args=(tmp_path, theirs))
+    process.start()
+    assert ours.poll(120)
+    message = ours.recv()
+    process.join(120)
+    assert "File too large" in message
+    assert "--data.data_dir" in message
     assert not [path for path in (tmp_path / "MNIST" / "raw").iterdir() if path.name not in MNIST_SHA256]
     assert "bundled" in prepare("MNIST", tmp_path)
     assert good(tmp_path)
