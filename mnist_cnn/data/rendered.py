@@ -9,7 +9,7 @@ from filelock import FileLock
 from rich.progress import track
 from torch import Tensor
 
-from mnist_cnn.checkpoints import replacing
+from mnist_cnn.atomic import replacing
 from mnist_cnn.data import files, handwriting, ink, mnist_form, renderer, scrawls
 from mnist_cnn.data.files import DatasetName
 
