@@ -41,7 +41,7 @@ SYSTEMS = {
     "mnist_plus_2": System("MNISTPlus 2: 30 channels, raw pixels", "mnist_plus_2", 9),
     "mnist_plus_2_long": System("MNISTPlus 2, all 50 epochs", "mnist_plus_2", 50),
     "mnist_conv": System("MNISTConv, raw pixels", "mnist_conv", 20),
-    "mnist_plus_1_scaled": System("MNISTPlus 1, pixels / 255", "mnist_plus_1", 10, UNIT),
+    "mnist_plus_1_scaled": System("MNISTPlus 1, pixels / 255", "mnist_plus_1", 20, UNIT),
     "mnist_plus_2_scaled": System("MNISTPlus 2, pixels / 255", "mnist_plus_2", 10, UNIT),
     "mnist_conv_scaled": System("MNISTConv, pixels / 255", "mnist_conv", 5, UNIT),
     "mnist_plus": System("MNISTPlus 2, pixels / 255, torch's initialization", "mnist_plus", 10),
