@@ -23,7 +23,7 @@ def training(mnist_dir: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def test_most_digits_stay_legible_and_none_stays_as_it_was(training: tuple[NDArray, NDArray]) -> None:
     digits, labels = training
     made = list(renderer.render_all(digits, labels, np.arange(60)))
-    assert [label for _, label in made] == [-1 if k % 12 == 11 else labels[k] for k in range(60)]
+    assert [label for _, label in made] == [-1 if k % 9 == 8 else labels[k] for k in range(60)]
     kept = [
         (image, digit) for (image, label), digit in zip(made, digits, strict=False) if label >= 0 and image is not None
     ]
@@ -93,7 +93,7 @@ def test_rendered_digits_stay_on_the_side_of_their_source(
     images, labels, sources = rendered.load("MNIST", tmp_path, 80)
     of_digits = files.load("MNIST", tmp_path, train=True)[1]
     assert torch.equal(labels[labels >= 0], of_digits[sources][labels >= 0])
-    assert 0 < (labels < 0).sum() < 8
+    assert 0 < (labels < 0).sum() < 10
     assert images.shape == (len(sources), 1, 28, 28)
     assert 50 < len(sources) <= 80
     held_out = stratified_sample(of_digits, 20_000)[sources]
@@ -111,8 +111,8 @@ def test_another_renderer_renders_anew(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_scrawls_are_strokes_of_many_kinds(training: tuple[NDArray, NDArray]) -> None:
-    digits, _ = training
-    shapes = [scrawl(160, (digits[k], digits[k + 1]), np.random.default_rng(k)) for k in range(40)]
+    digits, labels = training
+    shapes = [scrawl(160, (digits[k], digits[k + 1]), int(labels[k]), np.random.default_rng(k)) for k in range(40)]
     for shape in shapes:
         assert shape.shape == (160, 160)
         assert set(np.unique(shape)) == {0, 1}

@@ -32,7 +32,7 @@ SIDE = 160
 """Long side of the square on which a digit is written anew, in pixels."""
 ALIKE = 0.7
 """Least correlation of what was read with what was written; below it too much is lost or added."""
-SCRAWLS = 12
+SCRAWLS = 9
 """One in so many pictures shows no digit."""
 
 Rng = np.random.Generator
@@ -54,27 +54,28 @@ def render_all(
 
     def job(k: int) -> tuple[Picture | None, int]:
         here, other = sources[k], digits[sources[k - 1]]
-        label = -1 if k % SCRAWLS == SCRAWLS - 1 else int(labels[here])
-        return render(digits[here], label, np.random.default_rng(k), other), label
+        label, is_digit = int(labels[here]), k % SCRAWLS < SCRAWLS - 1
+        return render(digits[here], label, np.random.default_rng(k), other, is_digit), label if is_digit else -1
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # OpenCV and NumPy release the interpreter while they work
         for start in range(0, len(sources), 256):
             yield from threads.map(job, range(start, min(start + 256, len(sources))))
 
 
-def render(digit: Picture, label: int, rng: Rng, other: Picture) -> Picture | None:
+def render(digit: Picture, label: int, rng: Rng, other: Picture, is_digit: bool = True) -> Picture | None:
     """Writes a digit anew, photographs it, and reads it back.
 
     Args:
         digit: Uint8 [28, 28], white on black.
-        label: Which digit it is; -1 for a scrawl in its place.
+        label: Which digit it is.
         rng: Where all chance comes from.
         other: Another digit, which may stand beside it or shine through.
+        is_digit: Whether to write the digit, or a scrawl made from it.
 
     Returns:
         The digit as `find_digit` would see it, uint8 [28, 28]; None where too little of it can be seen.
     """
-    strokes = write(digit, rng, label) if label >= 0 else _bent(np.pad(scrawl(SIDE, (digit, other), rng), 24), rng)
+    strokes = write(digit, rng, label) if is_digit else _scrawled((digit, other), label, rng)
     wanted = to_mnist(strokes)
     picture, place = photograph(strokes, rng, other)
     found = _seen(picture, place, rng)
@@ -133,6 +134,10 @@ def write(digit: Picture, rng: Rng, label: int = -1) -> Ink:
     if rng.random() < 0.65:
         mask = _redrawn(mask, SIDE * np.exp(rng.uniform(np.log(0.012), np.log(0.14))))
     return _bent(mask, rng)
+
+
+def _scrawled(digits: tuple[Picture, Picture], label: int, rng: Rng) -> Ink:
+    return _bent(np.pad(scrawl(SIDE, digits, label, rng), 24), rng)
 
 
 def _add_upstroke(mask: Picture, rng: Rng) -> None:

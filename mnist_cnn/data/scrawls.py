@@ -1,4 +1,4 @@
-"""What is no digit, but may be taken for one: two digits that touch, letters, scribbles, crossing lines."""
+"""What is no digit, but may be taken for one: a part of one, two that touch, letters, scribbles, crossing lines."""
 
 import cv2
 import numpy as np
@@ -7,23 +7,28 @@ from mnist_cnn.data.ink import Mask, Picture
 
 LETTERS = "AEFHKLMNPRVWXYahkmntwx"
 """Letters that no digit looks like."""
+DIVISIBLE = (0, 2, 3, 5, 8)
+"""Digits whose halves do not look like other digits."""
 
 Rng = np.random.Generator
 
 
-def scrawl(side: int, digits: tuple[Picture, Picture], rng: Rng) -> Mask:
+def scrawl(side: int, digits: tuple[Picture, Picture], label: int, rng: Rng) -> Mask:
     """Strokes that are no digit.
 
     Args:
         side: Of the result, in pixels.
-        digits: Two digits, uint8 [28, 28], white on black, which may become one shape.
+        digits: Two digits, uint8 [28, 28], white on black: both may become one shape, or the first lose a part.
+        label: Which digit the first one is.
         rng: Where all chance comes from.
 
     Returns:
         Uint8 [side, side], strokes 1.
     """
-    kind = rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])
-    if kind == 0:
+    kind = rng.choice(5, p=[0.25, 0.2, 0.1, 0.1, 0.35])
+    if kind == 4 and label in DIVISIBLE:
+        return _part(side, digits[0], rng)
+    if kind in (0, 4):
         return _pair(side, digits, rng)
     canvas = np.zeros((side, side), np.uint8)
     width = max(2, round(side * rng.uniform(0.03, 0.1)))
@@ -56,6 +61,23 @@ def _pair(side: int, digits: tuple[Picture, Picture], rng: Rng) -> Mask:
     large = cv2.resize(canvas, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     mask = (cv2.GaussianBlur(large, (0, 0), 2.5) > 100).astype(np.uint8)[:side, :side]
     return np.pad(mask, ((0, side - mask.shape[0]), (0, side - mask.shape[1])))
+
+
+def _part(side: int, digit: Picture, rng: Rng) -> Mask:
+    """The left or the right part of a digit, as a wrong cut through a row of digits leaves it."""
+    columns = np.flatnonzero(digit.any(axis=0))
+    if not len(columns):
+        return np.zeros((side, side), np.uint8)
+    place = round(columns[0] + rng.uniform(0.4, 0.6) * np.ptp(columns))
+    lean = rng.normal(0, 0.15)
+    at = place + lean * (np.arange(28)[:, None] - 14)
+    kept = np.where((np.arange(28) < at) == (rng.random() < 0.5), digit, 0).astype(np.uint8)
+    return _drawn(kept, side)
+
+
+def _drawn(digit: Picture, side: int) -> Mask:
+    large = cv2.resize(digit, (side, side), interpolation=cv2.INTER_CUBIC)
+    return (cv2.GaussianBlur(large, (0, 0), 2.5) > 100).astype(np.uint8)
 
 
 def _cut(digit: Picture) -> Picture:
