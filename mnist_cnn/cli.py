@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import sys
-import sysconfig
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +15,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mnist_cnn import networks
@@ -34,8 +32,9 @@ from mnist_cnn.checkpoints import (
 )
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
+from mnist_cnn.errors import SettingsError, end, explain, fail, first_complaint, is_out_of_memory, program
 from mnist_cnn.hardware import has_bfloat16, keep_freed_memory
-from mnist_cnn.module import DigitClassifier, NetworkError
+from mnist_cnn.module import DigitClassifier
 
 NOISE = [
     r".*does not have many workers",  # workers only slow down data that are in memory
@@ -109,25 +108,11 @@ def main(args: ArgsType = None) -> None:
             raise SystemExit(128 + STOP_SIGNALS.received)
     except Interrupted as stop:
         text = str(stop) or "interrupted: no checkpoint was harmed, a training run goes on with --ckpt_path=last"
-        _end(text, 128 + stop.number)
+        end(text, 128 + stop.number)
     except Diverged as error:
-        _end(f"error: {error}", 3)
-    except (DataError, CheckpointError, SettingsError, NetworkError, MisconfigurationException) as error:
-        fail(_plain(error))
-    except OSError as error:
-        fail(f"cannot read or write {os.fsdecode(error.filename or 'a file')}: {error.strerror or error}")
-    except (RuntimeError, MemoryError) as error:
-        text = str(error)
-        if text.startswith("Error(s) in loading state_dict"):
-            fail("the checkpoint's weights do not fit its network: it is damaged, or --model.network names another one")
-        if _is_out_of_memory(error):
-            fail("there is not enough memory for a batch: give a smaller --data.batch_size or a smaller network")
-        if "Connection closed by peer" in text or "Connection reset by peer" in text:
-            fail("another process of this run has ended: see its message, then go on with --ckpt_path=last")
-        _blame_settings(error, args)
-        raise
+        end(f"error: {error}", 3)
     except Exception as error:
-        _blame_settings(error, args)
+        explain(error, args)
         raise
 
 
@@ -156,44 +141,6 @@ def run(args: ArgsType = None, cli_class: "type[DigitCLI] | None" = None) -> "Di
         auto_configure_optimizers=False,
         args=args,
     )
-
-
-def fail(error: BaseException | str) -> NoReturn:
-    """Ends the program with one line on stderr and exit status 2."""
-    print("error:", " ".join(str(error).split()), file=sys.stderr)
-    raise SystemExit(2)
-
-
-def _end(text: str, status: int) -> NoReturn:
-    """Ends all processes of a run for a reason that all have agreed on: the first one tells it."""
-    if getattr(rank_zero_only, "rank", 0):
-        raise SystemExit(0)  # Lightning would kill the first one, were it anything else
-    print(" ".join(text.split()), file=sys.stderr)
-    raise SystemExit(status)
-
-
-def _blame_settings(error: Exception, args: ArgsType) -> None:
-    """Ends the program with one line where an error comes from a library, and a setting may be what it did not expect.
-
-    An error that went through code of the user keeps its traceback.
-    """
-    if "number of total steps" in str(error):
-        fail("--model.schedule=one_cycle ends with the epochs that the run began with: it cannot go on beyond them")
-    trace, files = error.__traceback__, []
-    while trace:
-        files.append(trace.tb_frame.f_code.co_filename)
-        trace = trace.tb_next
-    homes = (str(Path(__file__).parent), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"], "<")
-    users = [file for file in files if not file.startswith(homes) and not file.endswith("train.py")]
-    words = args if isinstance(args, list) else sys.argv
-    kinds = ("--trainer.", "--checkpoint.", "--figures.", "--config")
-    options = [word for word in words if isinstance(word, str) and word.startswith(kinds)]
-    if options and not users and files[-1].startswith(homes[1:]):
-        fail(f"{type(error).__name__}: {error}: is one of these settings wrong? {' '.join(options)}")
-
-
-class SettingsError(ValueError):
-    """Arguments that nothing can be built from; the message is one line."""
 
 
 class OneLineParser(LightningArgumentParser):
@@ -330,11 +277,11 @@ class DigitCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except (TypeError, ValueError, RuntimeError) as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise SettingsError(
                     "there is not enough memory for a network of this size: give smaller ones"
                 ) from error
-            raise SettingsError(_first_complaint(error)) from error
+            raise SettingsError(first_complaint(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks that depend on where the output goes."""
@@ -391,7 +338,7 @@ class DigitCLI(LightningCLI):
             say(f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)")
         if path:
             say(f"checkpoint: {path}")
-            say(f"test it:    {_program()} test --ckpt_path={path}")
+            say(f"test it:    {program()} test --ckpt_path={path}")
         if self.trainer.logger:
             say(f"see it:     tensorboard --logdir {os.path.relpath(_logs(self._verb_config()[1]))}")
 
@@ -433,34 +380,8 @@ def _is_trial(trainer: Trainer) -> bool:
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
-def _program() -> str:
-    return "python scripts/train.py" if Path(sys.argv[0]).name == "train.py" else "mnist-cnn"
-
-
 def _is_news(record: logging.LogRecord) -> bool:
     return not any(part in record.getMessage() for part in CHATTER)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def _first_complaint(error: BaseException) -> str:
-    """The message of an error; of one about alternatives, what was wrong with the first."""
-    text = " ".join(str(error).split())
-    alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - Expected a| Given value)", text)
-    return f"cannot be built from these settings: {alternative[1] if alternative else text}"
-
-
-def _plain(error: BaseException) -> str:
-    """The message of an error, with what to type where the library does not say it."""
-    text = str(error)
-    if "`CPUAccelerator` should be an int > 0" in text:
-        return "no GPU was found on this machine, and --trainer.devices counts processes on a CPU: leave it out"
-    if "gpu backend" in text or "CUDAAccelerator" in text or "MPSAccelerator" in text:
-        return f"no GPU was found on this machine: use the CPU with `{_program()} fit --trainer.accelerator=cpu`"
-    return text
 
 
 if __name__ == "__main__":

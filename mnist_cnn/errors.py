@@ -1,0 +1,104 @@
+"""What a user can mend, and the one line on stderr that says how: the words for errors of all rooms and libraries."""
+
+import os
+import re
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NoReturn
+
+from lightning.pytorch.cli import ArgsType
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from mnist_cnn.checkpoints import CheckpointError
+from mnist_cnn.data.files import DataError
+from mnist_cnn.module import NetworkError
+
+
+class SettingsError(ValueError):
+    """Arguments that nothing can be built from; the message is one line."""
+
+
+def fail(error: BaseException | str) -> NoReturn:
+    """Ends the program with one line on stderr and exit status 2."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def end(text: str, status: int) -> NoReturn:
+    """Ends all processes of a run for a reason that all have agreed on: the first one tells it."""
+    if getattr(rank_zero_only, "rank", 0):
+        raise SystemExit(0)  # Lightning would kill the first one, were it anything else
+    print(" ".join(text.split()), file=sys.stderr)
+    raise SystemExit(status)
+
+
+def explain(error: Exception, args: ArgsType = None) -> None:
+    """Ends the program with one line and exit status 2, if a user can mend what went wrong; else returns.
+
+    Args:
+        error: What went wrong.
+        args: The arguments of the command line, one of which may be to blame. Default: those of the process.
+    """
+    if isinstance(error, DataError | CheckpointError | SettingsError | NetworkError | MisconfigurationException):
+        fail(_plain(error))
+    if isinstance(error, OSError):
+        fail(f"cannot read or write {os.fsdecode(error.filename or 'a file')}: {error.strerror or error}")
+    if isinstance(error, RuntimeError | MemoryError):
+        text = str(error)
+        if text.startswith("Error(s) in loading state_dict"):
+            fail("the checkpoint's weights do not fit its network: it is damaged, or --model.network names another one")
+        if is_out_of_memory(error):
+            fail("there is not enough memory for a batch: give a smaller --data.batch_size or a smaller network")
+        if "Connection closed by peer" in text or "Connection reset by peer" in text:
+            fail("another process of this run has ended: see its message, then go on with --ckpt_path=last")
+    _blame_settings(error, args)
+
+
+def _blame_settings(error: Exception, args: ArgsType) -> None:
+    """Ends the program with one line where an error comes from a library, and a setting may be what it did not expect.
+
+    An error that went through code of the user keeps its traceback.
+    """
+    if "number of total steps" in str(error):
+        fail("--model.schedule=one_cycle ends with the epochs that the run began with: it cannot go on beyond them")
+    trace, files = error.__traceback__, []
+    while trace:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    homes = (str(Path(__file__).parent), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"], "<")
+    users = [file for file in files if not file.startswith(homes) and not file.endswith("train.py")]
+    words = args if isinstance(args, list) else sys.argv
+    kinds = ("--trainer.", "--checkpoint.", "--figures.", "--config")
+    options = [word for word in words if isinstance(word, str) and word.startswith(kinds)]
+    if options and not users and files[-1].startswith(homes[1:]):
+        fail(f"{type(error).__name__}: {error}: is one of these settings wrong? {' '.join(options)}")
+
+
+def program() -> str:
+    """What the user typed to start the command line."""
+    return "python scripts/train.py" if Path(sys.argv[0]).name == "train.py" else "mnist-cnn"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python or torch says that memory is used up."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def first_complaint(error: BaseException) -> str:
+    """The message of an error; of one about alternatives, what was wrong with the first."""
+    text = " ".join(str(error).split())
+    alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - Expected a| Given value)", text)
+    return f"cannot be built from these settings: {alternative[1] if alternative else text}"
+
+
+def _plain(error: BaseException) -> str:
+    """The message of an error, with what to type where the library does not say it."""
+    text = str(error)
+    if "`CPUAccelerator` should be an int > 0" in text:
+        return "no GPU was found on this machine, and --trainer.devices counts processes on a CPU: leave it out"
+    if "gpu backend" in text or "CUDAAccelerator" in text or "MPSAccelerator" in text:
+        return f"no GPU was found on this machine: use the CPU with `{program()} fit --trainer.accelerator=cpu`"
+    return text
