@@ -349,6 +349,14 @@ class DigitCLI(LightningCLI):
             count = len(data.val_set)
             errors = round((1 - float(self.trainer.callback_metrics["accuracy/val"])) * count)
             say(f"{data.dataset} validation split: {verdict(errors, count)}")
+            self._say_calibration("val")
+
+    def after_test(self) -> None:
+        """Adds to the verdict of `TestReport` what all processes have computed by now."""
+        self._say_calibration("test")
+
+    def _say_calibration(self, stage: str) -> None:
+        say(f"expected calibration error: {float(self.trainer.callback_metrics[f'calibration_error/{stage}']):.2%}")
 
 
 def _end_children(trainer: Trainer) -> None:

@@ -15,8 +15,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
+from mnist_cnn.calibration import BINS
 from mnist_cnn.checkpoints import check_hyperparameters, read_checkpoint
 from mnist_cnn.networks import TutorialCNN
 from mnist_cnn.optimizers import Muon
@@ -43,6 +44,7 @@ class DigitClassifier(L.LightningModule):
         warmup: OpenUnitInterval = 0.3,
         label_smoothing: ClosedUnitInterval = 0.0,
         test_time_shift: NonNegativeInt = 0,
+        temperature: PositiveFloat = 1.0,
     ) -> None:
         """The defaults are the recipe of the tutorial's CNN, its learning rate halved after each epoch.
 
@@ -62,6 +64,8 @@ class DigitClassifier(L.LightningModule):
             label_smoothing: The share of the target's probability that is spread over all classes in training.
             test_time_shift: Outside training, probabilities are averaged over an image and four copies of half its
                 weight, moved by that many pixels up, down, left and right; five times the work. 0 moves nothing.
+            temperature: Divides the logits outside training; over 1 it makes the network less sure of its answers,
+                which stay the same (temperature scaling, https://arxiv.org/abs/1706.04599).
         """
         super().__init__()
         self._save_plain_hyperparameters(network)
@@ -70,8 +74,8 @@ class DigitClassifier(L.LightningModule):
         self.trained_steps = 0
         self._epoch_so_far: dict[str, dict[str, Any]] = {}
         self.train_metrics = StageMetrics("train")
-        self.val_metrics = StageMetrics("val", per_class=True)
-        self.test_metrics = StageMetrics("test", per_class=True)
+        self.val_metrics = StageMetrics("val", detailed=True)
+        self.test_metrics = StageMetrics("test", detailed=True)
 
     def _save_plain_hyperparameters(self, network: nn.Module | None) -> None:
         """Keeps the arguments of `__init__` as plain data, which `torch.load(weights_only=True)` reads.
@@ -135,14 +139,16 @@ class DigitClassifier(L.LightningModule):
         """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]."""
         scores = self.network(images)
         if not torch.jit.is_tracing():
-            self._check(scores, len(images))
+            self._check(scores, images.shape[0])
         log_probs = scores.log_softmax(dim=1)  # leaves log-probabilities as they are
-        shift = self.hparams["test_time_shift"]
-        if self.training or not shift:
+        if self.training:
             return log_probs
-        moves = ((shift, 2), (-shift, 2), (shift, 3), (-shift, 3))  # round the border, which is black
-        moved = [self.network(images.roll(by, axis)).log_softmax(dim=1) for by, axis in moves]
-        return torch.stack([log_probs, *(copy - math.log(2) for copy in moved)]).logsumexp(dim=0) - math.log(3)
+        if shift := self.hparams["test_time_shift"]:
+            moves = ((shift, 2), (-shift, 2), (shift, 3), (-shift, 3))  # round the border, which is black
+            moved = [self.network(images.roll(by, axis)).log_softmax(dim=1) for by, axis in moves]
+            halved = [copy - math.log(2) for copy in moved]
+            log_probs = torch.stack([log_probs, *halved]).logsumexp(dim=0) - math.log(3)
+        return (log_probs / self.hparams["temperature"]).log_softmax(dim=1)
 
     def _check(self, scores: Any, count: int) -> None:
         shape = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
@@ -257,7 +263,7 @@ class DigitClassifier(L.LightningModule):
 
     def _log_metrics(self, metrics: "StageMetrics") -> None:
         for name, value in metrics.compute().items():
-            self.log(name, value, on_step=False, on_epoch=True, prog_bar="per_class" not in name)
+            self.log(name, value, on_step=False, on_epoch=True, prog_bar=name.startswith(("accuracy", "loss")))
         if self.trainer.state.fn != TrainerFn.FITTING:  # a score belongs where its training ended, not at step 0
             self.log("step", float(self.trained_steps))
         metrics.reset()
@@ -277,17 +283,18 @@ def cross_entropy(log_probs: Tensor, labels: Tensor, label_smoothing: float) -> 
 
 
 class StageMetrics(nn.Module):
-    """Loss, accuracy and, if asked for, the accuracy of each class, exact over all images of a stage.
+    """Loss and accuracy; if asked for, calibration and the accuracy of each class. Exact over all images of a stage.
 
     Updated in place rather than by `self.log`, which would cost as much as all else that Lightning does in a step.
     """
 
-    def __init__(self, stage: str, per_class: bool = False) -> None:
+    def __init__(self, stage: str, detailed: bool = False) -> None:
         super().__init__()
         self.stage = stage
         self.loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(10, average="micro", ignore_index=-1, validate_args=False)
-        self.per_class = MulticlassAccuracy(10, average="none", validate_args=False) if per_class else None
+        self.per_class = MulticlassAccuracy(10, average="none", validate_args=False) if detailed else None
+        self.calibration = MulticlassCalibrationError(10, n_bins=BINS, validate_args=False) if detailed else None
 
     def update(self, loss: Tensor, log_probs: Tensor, labels: Tensor) -> None:
         """Adds a batch: its mean loss, scalar; log-probabilities [B, 10]; labels [B]."""
@@ -295,6 +302,8 @@ class StageMetrics(nn.Module):
         self.accuracy.update(log_probs, labels)
         if self.per_class:
             self.per_class.update(log_probs, labels)
+        if self.calibration:
+            self.calibration.update(log_probs.exp(), labels)
 
     def compute(self) -> dict[str, Tensor]:
         """Scalars by name, the same in every process."""
@@ -305,6 +314,8 @@ class StageMetrics(nn.Module):
         if self.per_class:
             for digit, accuracy in enumerate(self.per_class.compute()):
                 values[f"per_class_accuracy/{digit}/{self.stage}"] = accuracy
+        if self.calibration:
+            values[f"calibration_error/{self.stage}"] = self.calibration.compute()
         return values
 
     def state(self) -> dict[str, dict[str, Any]]:

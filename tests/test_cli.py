@@ -71,11 +71,13 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
         "speed/epoch_seconds",
         "speed/images_per_second",
         "per_class_accuracy/7/val",
+        "calibration_error/val",
     }
     assert "hp_metric" not in tags["scalars"]
     assert set(tags["images"]) == {
         "validation/confusion_matrix",
         "validation/most_confident_mistakes",
+        "validation/reliability_curve",
         "filters/first_layer",
     }
     assert tags["graph"]
@@ -102,6 +104,8 @@ def test_test_validate_and_predict_take_the_newest_run(cli: Cli, capsys: pytest.
     assert int(both[0][1]) - 15 <= int(both[1][1]) <= int(both[0][1])
     assert [event.step for event in events(0).Scalars("accuracy/test")] == [60]
     assert [event.step for event in events(0).Images("test/confusion_matrix")] == [60]
+    error = events(0).Scalars("calibration_error/test")[0].value
+    assert f"expected calibration error: {error:.2%}" in output
     assert sorted(Path("lightning_logs").iterdir()) == [Path(f"lightning_logs/version_{i}") for i in (0, 1)]
 
     cli("validate", f"--ckpt_path={checkpoint(1, 'last')}")

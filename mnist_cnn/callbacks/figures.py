@@ -14,13 +14,16 @@ from lightning.pytorch.trainer.states import TrainerFn
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
+from torchmetrics import CatMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
+
+from mnist_cnn.calibration import Reliability
 
 INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 43)
 
 
 class TensorBoardFigures(Callback):
-    """Draws into TensorBoard: the confusion matrix, the most confident mistakes, the first layer's filters.
+    """Draws into TensorBoard: confusion matrix, reliability curve, most confident mistakes, the first layer's filters.
 
     Also sets up the page of custom scalars, where the curves of training and validation share a chart, and lists
     the hyperparameters with the final metrics. Does nothing without a TensorBoardLogger.
@@ -36,6 +39,7 @@ class TensorBoardFigures(Callback):
         self.every_n_epochs = every_n_epochs
         self.mistakes = mistakes
         self._confusion = MulticlassConfusionMatrix(10, validate_args=False)
+        self._confidence, self._right = CatMetric(nan_strategy=0.0), CatMetric()
         self._wrong: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self._hyperparameters_listed = False
 
@@ -47,8 +51,9 @@ class TensorBoardFigures(Callback):
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forgets the epoch before."""
-        self._confusion.reset()
-        self._confusion.to(pl_module.device)
+        for metric in (self._confusion, self._confidence, self._right):
+            metric.reset()
+            metric.to(pl_module.device)
         self._wrong.clear()
 
     def on_validation_batch_end(
@@ -67,17 +72,21 @@ class TensorBoardFigures(Callback):
         confidence, predicted = outputs.max(dim=1)
         self._confusion.update(predicted, labels)
         wrong = predicted != labels
+        self._confidence.update(confidence.exp())
+        self._right.update(~wrong)
         self._wrong.append((confidence[wrong].exp(), predicted[wrong], labels[wrong], images[wrong]))
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draws the figures of the split that was just scored."""
         if not self._due(trainer):
             return
-        counts = self._confusion.compute()  # in all processes, which it synchronizes
+        counts = self._confusion.compute()  # in all processes, which it synchronizes, like the next two
+        reliability = Reliability.of(self._confidence.compute(), self._right.compute())
         if writer := _writer(trainer):
             stage = "test" if trainer.testing else "validation"
             step = trainer.global_step or getattr(pl_module, "trained_steps", 0)
             _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu()), step)
+            _add_image(writer, f"{stage}/reliability_curve", draw_reliability(reliability), step)
             confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
             surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
             if len(surest):
@@ -135,6 +144,34 @@ def draw_confusion(counts: Tensor) -> Image.Image:
             if count:
                 ink = PAPER if sum(colour) < 450 else INK
                 draw.text((left + cell // 2 - 1, middle), str(count), ink, _font(13), anchor="mm")
+    return picture
+
+
+def draw_reliability(reliability: Reliability) -> Image.Image:
+    """Draws a reliability curve: accuracy over confidence in bins, and how far it is from the diagonal.
+
+    The gap is red; the share of all answers stands at the foot of each bin.
+    """
+    side, margin = 420, 52
+    picture = Image.new("RGB", (margin + side + 12, side + margin + 24), PAPER)
+    draw = ImageDraw.Draw(picture)
+    left, bottom, width = margin, 24 + side, side // len(reliability.share)
+    bins = zip(reliability.share, reliability.confidence, reliability.accuracy, strict=True)
+    for i, (share, sure, right) in enumerate(bins):
+        if share:
+            x, accuracy, confidence = left + i * width, bottom - float(right) * side, bottom - float(sure) * side
+            ends = sorted((accuracy, confidence))
+            draw.rectangle((x + 1, min(accuracy, bottom - 1), x + width - 2, bottom), _blend(BLUE, 0.6))
+            draw.rectangle((x + 1, ends[0], x + width - 2, ends[1]), _blend(RED, 0.6))
+            draw.text((x + width // 2, bottom - 8), f"{float(share):.0%}", INK, _font(10), anchor="mm")
+    draw.line((left, bottom, left + side, bottom - side), INK)
+    draw.rectangle((left, bottom - side, left + side, bottom), outline=INK)
+    for i in range(6):
+        draw.text((left + i * side // 5, bottom + 12), f"{i / 5:.1f}", INK, _font(13), anchor="mm")
+        draw.text((left - 18, bottom - i * side // 5), f"{i / 5:.1f}", INK, _font(13), anchor="mm")
+    draw.text((left + side // 2, bottom + 36), "confidence", INK, _font(15), anchor="mm")
+    title = f"accuracy; expected calibration error {reliability.error:.2%}"
+    draw.text((4, 12), title, INK, _font(15), anchor="lm")
     return picture
 
 
