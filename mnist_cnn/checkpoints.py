@@ -26,6 +26,8 @@ except ImportError:  # Windows
 OWN_NETWORKS = "mnist_cnn.networks"
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 HINT = "give another checkpoint with --ckpt_path=FILE"
+PRETRAINED = Path(__file__).parent / "weights" / "pretrained.ckpt"
+"""The checkpoint that comes with the package, made by `scripts/pretrain.py`."""
 
 
 class CheckpointError(RuntimeError):
@@ -36,8 +38,9 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
     """Resolves what `--ckpt_path` was given.
 
     Args:
-        path: `best` or `last` of the newest run that has one, or a file. To resume, `last` means the newest run
-            whatever it has; a run that was killed between its first two files has its best one for the last.
+        path: `best` or `last` of the newest run that has one; `pretrained`, which comes with the package; or a file.
+            To resume, `last` means the newest run whatever it has; a run that was killed between its first two files
+            has its best one for the last.
         logs: The folder that holds the runs.
         resume: Whether training is to go on from it.
 
@@ -45,18 +48,27 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
         The file, or None where `last` is to be resumed, but the newest run has no checkpoint yet.
 
     Raises:
-        CheckpointError: There is no such file.
+        CheckpointError: There is no such file, or training cannot go on from it.
     """
+    if path == "pretrained":
+        if resume:
+            raise CheckpointError(
+                "fit cannot go on from --ckpt_path=pretrained, which has weights, but not the state of training: leave "
+                "it out to train a network of your own, or go on with a run by --ckpt_path=last"
+            )
+        return PRETRAINED
     if path not in ("best", "last"):
         if not Path(path).is_file():
-            raise CheckpointError(f"there is no checkpoint file {path!r}: give best, last or the path of a .ckpt file")
+            raise CheckpointError(f"there is no checkpoint file {path!r}: give best, last, pretrained or a .ckpt file")
         return Path(path)
     if path == "last" and resume:
         run = newest_run(logs)
         return _resumable(run) if run else None
     found = max(logs.glob(f"*/checkpoints/{path}.ckpt"), key=_time, default=None)
     if not found:
-        raise CheckpointError(f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=FILE")
+        raise CheckpointError(
+            f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
+        )
     return found
 
 

@@ -192,8 +192,8 @@ class DigitCLI(LightningCLI):
         path = config.get("ckpt_path")
         if path is None and verb != "fit":
             raise CheckpointError(
-                f"{verb} needs trained weights: add --ckpt_path=best (of the newest run), --ckpt_path=last or "
-                f"--ckpt_path=FILE"
+                f"{verb} needs trained weights: add --ckpt_path=pretrained (comes with the package), --ckpt_path=best "
+                f"(of the newest run), --ckpt_path=last or --ckpt_path=FILE"
             )
         found = None if path is None else find_checkpoint(str(path), _logs(config), resume=verb == "fit")
         if found:

@@ -1,5 +1,6 @@
 """Digits from a picture in one call."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from mnist_cnn.checkpoints import CheckpointError, find_checkpoint
+from mnist_cnn.checkpoints import PRETRAINED, find_checkpoint
 from mnist_cnn.data.candidates import Reading, choose
 from mnist_cnn.data.handwriting import Layout, find_candidates
 from mnist_cnn.data.pictures import from_image, read_picture
@@ -29,7 +30,8 @@ def read_digits(
         layout: `digit` for one digit, `row` for several beside each other.
         model: A trained `DigitClassifier`, or any network that returns logits or log-probabilities. For many
             pictures load it once and hand it over here.
-        checkpoint: Instead of a model: the checkpoint file to load.
+        checkpoint: Instead of a model: the checkpoint file to load. Default: the network that comes with the package,
+            which is loaded once.
 
     Returns:
         The digits (empty where none was found), the confidence that all of them are right, 0 to 1, and what the
@@ -37,7 +39,7 @@ def read_digits(
 
     Raises:
         PictureError: The picture cannot be read.
-        CheckpointError: There is no model, or the checkpoint cannot be found.
+        CheckpointError: The checkpoint cannot be found or read.
         ValueError: An unknown layout, or an array of another shape or dtype.
     """
     if layout not in ("digit", "row"):
@@ -66,6 +68,11 @@ def _model(model: nn.Module | None, checkpoint: str | Path | None) -> nn.Module:
     if model is not None:
         return model
     if checkpoint is None:
-        raise CheckpointError("read_digits needs trained weights: give it checkpoint=FILE or model=MODEL")
+        return _pretrained()
     found = find_checkpoint(str(checkpoint), Path("lightning_logs"))
     return DigitClassifier.load_from_checkpoint(found, map_location="cpu")
+
+
+@functools.cache
+def _pretrained() -> DigitClassifier:
+    return DigitClassifier.load_from_checkpoint(PRETRAINED, map_location="cpu").eval()

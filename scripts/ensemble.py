@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\n" + table(torch.stack(probabilities), labels))
 
 
-def claim(folder: Path, command: str) -> None:
-    """Notes what the members of a folder are made by; ends the program where that was something else."""
+def claim(folder: Path, command: str, option: str = "--output") -> None:
+    """Notes what the runs in a folder are made by; ends the program where that was something else."""
     note = folder / "command.txt"
     if note.exists() and note.read_text() != command:
-        fail(f"{folder} holds members made by another preset or other arguments: choose another --output")
+        fail(f"{folder} holds what another preset or other arguments made: choose another {option}")
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(command)
 

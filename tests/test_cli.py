@@ -295,11 +295,12 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=torch.nn.Linear"], "in_features"),
     (["fit", "--model.network=TutorialCNN", "--model.network.channels=[16]"], "--model.network.channels"),
     (["test", "--ckpt_path=."], "no checkpoint file '.'"),
-    (["test"], "test needs trained weights: add --ckpt_path=best"),
+    (["test"], "test needs trained weights: add --ckpt_path=pretrained"),
     (["validate"], "validate needs trained weights"),
     (["predict"], "predict needs trained weights"),
     (["test", "--ckpt_path=best"], "no run in lightning_logs has a checkpoint yet: train one"),
     (["fit", "--ckpt_path=best"], "no run in lightning_logs"),
+    (["fit", "--ckpt_path=pretrained"], "leave it out to train a network of your own"),
     (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint file 'missing.ckpt'"),
 ]
 

@@ -1,0 +1,123 @@
+"""Makes the weights that come with the package: trains, fits the temperature on the validation split, keeps no more.
+
+    python scripts/pretrain.py --config mnist_cnn/configs/handwriting.yaml --folder /tmp/pretrain
+
+A run that was interrupted goes on where it stood, and one that is finished is not trained again: the same command
+again does both. Arguments that are not known here go to `fit`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ensemble
+import experiments
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from mnist_cnn.calibration import Reliability, fit_temperature
+from mnist_cnn.callbacks.results import verdict
+from mnist_cnn.checkpoints import PRETRAINED, AtomicCheckpointIO, find_checkpoint, read_checkpoint
+from mnist_cnn.cli import DigitCLI, fail, run
+from mnist_cnn.errors import SettingsError, explain
+from mnist_cnn.module import DigitClassifier
+
+LARGEST = 3_000_000
+"""Bytes: what a package may weigh more for its weights."""
+
+KEPT = (
+    "state_dict",
+    "hyper_parameters",
+    "datamodule_hyper_parameters",
+    "pytorch-lightning_version",
+    "epoch",
+    "global_step",
+)
+"""Of a checkpoint: all that is needed to use it, nothing of what training would go on from."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="the preset that is trained")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--output", type=Path, default=PRETRAINED, help="the checkpoint (default: the package's own)")
+    options, others = parser.parse_known_args(arguments)
+    if not options.config.is_file():
+        fail(f"there is no file {options.config}: name a preset, such as mnist_cnn/configs/fast.yaml")
+    if options.output.is_dir():
+        fail(f"{options.output} is a folder: choose a file with --output=FILE.ckpt")
+    ensemble.claim(options.folder, "\n".join([options.config.read_text(), *others]), "--folder")
+    try:
+        cli = train(options.config, options.folder, others)
+        found = find_checkpoint("last", options.folder / "lightning_logs")
+        assert found is not None
+        last = read_checkpoint(found)
+        model = cli.model.cpu().float()
+        model.load_state_dict(last["state_dict"])
+        logits, labels = answers(model, cli.datamodule.val_dataloader())
+        temperature = fit_temperature(logits, labels)
+        write(last, temperature, options.output)
+        cli.datamodule.setup("test")
+        print(report(temperature, (logits, labels), answers(model, cli.datamodule.test_dataloader())))
+        print(f"written: {options.output}, {options.output.stat().st_size:,} bytes")
+    except Exception as error:
+        explain(error)
+        raise
+
+
+def train(config: Path, folder: Path, others: Sequence[str]) -> DigitCLI:
+    """Trains with a validation split, or goes on with it, to the last epoch."""
+    options = [f"--config={config}", f"--trainer.default_root_dir={folder}", "--data.val_size=5000", *others]
+    return run(["fit", *options, "--ckpt_path=last"], ValidatingCLI)
+
+
+class ValidatingCLI(DigitCLI):
+    """Looks before the training for what is needed after it."""
+
+    def before_fit(self) -> None:
+        """Raises `SettingsError` where no temperature can be fitted."""
+        if not self.datamodule.val_size:
+            raise SettingsError("the temperature needs a validation split: leave out --data.val_size")
+        super().before_fit()
+
+
+@torch.no_grad()
+def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor]:
+    """What the network makes of a split, without a temperature: logits or log-probabilities [N, 10]; labels [N]."""
+    network = model.eval().network
+    parts = [(network(images), labels) for images, labels in batches]
+    logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    return logits, labels
+
+
+def write(checkpoint: dict[str, Any], temperature: float, output: Path) -> None:
+    """Writes what is needed of a checkpoint, with its temperature."""
+    slim = {key: checkpoint[key] for key in KEPT if key in checkpoint}
+    slim["hyper_parameters"] = {**slim["hyper_parameters"], "temperature": temperature}
+    size = sum(weights.nbytes for weights in slim["state_dict"].values())
+    if size > LARGEST:
+        fail(f"the weights have {size:,} bytes, more than {LARGEST:,}: train a smaller network")
+    AtomicCheckpointIO().save_checkpoint(slim, output)
+
+
+def report(temperature: float, validation: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> str:
+    """Accuracy on the test set, and how far confidence is from accuracy before and after."""
+    logits, labels = test
+    lines = [f"MNIST test set: {verdict(int((logits.argmax(dim=1) != labels).sum()), len(labels))}"]
+    for name, (scores, true) in {"validation split": validation, "test set": test}.items():
+        before, after = (calibration_error(scores / divisor, true) for divisor in (1.0, temperature))
+        lines.append(f"expected calibration error, {name}: {before:.2%}, at temperature {temperature:.3f} {after:.2%}")
+    return "\n".join(lines)
+
+
+def calibration_error(logits: Tensor, labels: Tensor) -> float:
+    """Of logits [N, 10] and labels [N], 0 to 1."""
+    confidence, answer = logits.softmax(dim=1).max(dim=1)
+    return Reliability.of(confidence, answer == labels).error
+
+
+if __name__ == "__main__":
+    experiments.end_with_one_line(main)

@@ -1,0 +1,95 @@
+"""The weights that come with the package, and `scripts/pretrain.py`, which makes them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pretrain
+import pytest
+import torch
+from drawn import enlarged, finished, on_paper
+
+from mnist_cnn import DigitClassifier, read_digits
+from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
+from mnist_cnn.data import files
+
+CONFIG = str(Path(pretrain.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
+Cli = Callable[..., None]
+Fails = Callable[..., str]
+
+
+@pytest.fixture
+def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    monkeypatch.chdir(tmp_path)
+    others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
+    return lambda *arguments: pretrain.main([f"--config={CONFIG}", "--folder=run", *others, *arguments])
+
+
+def test_the_bundled_weights_are_slim_data_that_every_verb_takes(
+    cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = read_checkpoint(PRETRAINED)
+    assert set(content) == set(pretrain.KEPT)
+    assert PRETRAINED.stat().st_size <= 3_000_000
+    assert content["hyper_parameters"]["temperature"] > 0
+    for verb in ("test", "validate"):
+        cli(verb, "--ckpt_path=pretrained")
+    output = capsys.readouterr()
+    accuracies = [float(found) for found in re.findall(r"accuracy (\d+\.\d+)%", output.out)]
+    assert len(accuracies) == 3
+    assert min(accuracies) > 97
+    assert output.out.count("expected calibration error: ") == 2
+    assert output.err == ""
+    assert list(Path().iterdir()) == []  # no run, so no place for TensorBoard's files
+    assert "leave it out to train" in fails(cli, "fit", "--ckpt_path=pretrained")
+
+
+def test_pictures_are_read_right_after_installation(cli: Cli, mnist_dir: Path) -> None:
+    images, labels = files.load("MNIST", mnist_dir, train=True)
+    plain = [images[(labels == label).nonzero()[3].item(), 0].numpy() for label in (0, 6, 1)]
+    pages = [finished(on_paper(enlarged(image, 150))) for image in plain]
+    readings = [read_digits(page) for page in pages]
+    assert [reading.digits for reading in readings] == ["0", "6", "1"]
+    assert readings[0].confidence == read_digits(pages[0], checkpoint="pretrained").confidence
+
+
+def test_a_run_becomes_weights_once(
+    call: Callable[..., None], fails: Fails, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("--output=new/weights.ckpt")
+    first = capsys.readouterr().out
+    assert re.search(r"MNIST test set: accuracy \d.* errors in 10,000", first)
+    found = re.search(r"validation split: (\d.*)%, at temperature (\S+) (\d.*)%", first)
+    assert found
+    assert float(found[3]) <= float(found[1])
+    model = DigitClassifier.load_from_checkpoint("new/weights.ckpt")
+    assert model.hparams["temperature"] == pytest.approx(float(found[2]), abs=1e-3)
+    assert model.hparams["optimizer"] == "muon"
+    weights = Path("new/weights.ckpt").read_bytes()
+    call("--output=new/again.ckpt")
+    assert "epoch 1/1" not in capsys.readouterr().out  # was trained already
+    again = torch.load("new/again.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(again[key], value) for key, value in model.state_dict().items())
+
+    assert "choose another --folder" in fails(call, "--model.learning_rate=0.01")
+    assert Path("new/weights.ckpt").read_bytes() == weights
+    assert [path.name for path in Path("new").iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=none.yaml"], "there is no file none.yaml"),
+        (["--output=."], "is a folder"),
+        (["--data.val_size=0"], "needs a validation split"),
+        (["--nope=1"], "unrecognized arguments: --nope=1"),
+    ],
+)
+def test_wrong_arguments(call: Callable[..., None], fails: Fails, arguments: list[str], message: str) -> None:
+    assert message in fails(call, "--trainer.limit_val_batches=1", *arguments)
+
+
+def test_networks_that_are_too_large_are_not_bundled(fails: Fails, tmp_path: Path) -> None:
+    content = {"state_dict": {"weight": torch.zeros(800_000)}, "hyper_parameters": {}}
+    assert "train a smaller network" in fails(pretrain.write, content, 1.0, tmp_path / "weights.ckpt")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
