@@ -33,6 +33,7 @@ from mnist_cnn.checkpoints import (
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError, end, explain, fail, first_complaint, is_out_of_memory, program
+from mnist_cnn.export import DigitTrainer
 from mnist_cnn.hardware import has_bfloat16, keep_freed_memory
 from mnist_cnn.module import DigitClassifier
 
@@ -69,6 +70,7 @@ VERBS = {
     "validate": "Scores a checkpoint on the validation split of its run.",
     "test": "Scores a checkpoint on the official test set.",
     "predict": "Writes the predictions of a checkpoint for pictures, or for the test set, to a CSV file.",
+    "export": "Writes the network of a checkpoint to one file that runs without this package.",
 }
 
 DEFAULTS = {
@@ -135,6 +137,7 @@ def run(args: ArgsType = None, cli_class: "type[DigitCLI] | None" = None) -> "Di
         DigitClassifier,
         DigitDataModule,
         save_config_kwargs={"overwrite": True},
+        trainer_class=DigitTrainer,
         seed_everything_default=0,
         parser_class=OneLineParser,
         parser_kwargs={verb: {"description": text, "usage": usage} for verb, text in VERBS.items()},
@@ -158,7 +161,7 @@ class OneLineParser(LightningArgumentParser):
         if alternatives := re.search(r"Errors: - (.*?) (?:- Expected a <class 'NoneType'>|Given value)", text):
             text = f"{text.partition(': ')[0]}: {alternatives[1]}"
         text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("a typing.Literal", "one of ")
-        text = re.sub(r"^--(?!config:|seed_everything:|ckpt_path:)(\w+):", r"--model.network.\1:", text)
+        text = re.sub(r"^--(?!(?:config|seed_everything|ckpt_path|format|output):)(\w+):", r"--model.network.\1:", text)
         if text.startswith("--data.augment:"):
             text += " (give RandomAffine, or leave it out)"
         if text.startswith("--model.network:"):
@@ -174,6 +177,11 @@ def _with_full_name(word: str) -> str:
 
 class DigitCLI(LightningCLI):
     """LightningCLI for `DigitClassifier` and `DigitDataModule`."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's verbs and `export`, each with the arguments that are no options."""
+        return {**LightningCLI.subcommands(), "export": {"model", "datamodule"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the callbacks that can be configured."""
@@ -237,7 +245,8 @@ class DigitCLI(LightningCLI):
         if config["trainer"]["overfit_batches"]:
             raise SettingsError("--trainer.overfit_batches would split our batches: use --trainer.limit_train_batches")
         config["ckpt_path"] = str(checkpoint) if checkpoint else None
-        config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
+        if verb != "export":  # which never does
+            config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
         if verb in ("validate", "test"):
             config["verbose"] = False  # the report says it better
         if verb != "fit":
@@ -249,7 +258,7 @@ class DigitCLI(LightningCLI):
             logger["init_args"]["save_dir"] = config["trainer"].get("default_root_dir") or "."
         if verb != "fit" or not logger:  # the configuration of a run is that of its training
             self.save_config_callback = None
-        if verb == "predict":
+        if verb in ("predict", "export"):
             config["trainer"]["logger"] = False
         if config["data"]["val_size"] == 0 or config["trainer"].get("limit_val_batches") == 0:
             if verb == "validate":

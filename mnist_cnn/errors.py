@@ -13,11 +13,16 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data.files import DataError
+from mnist_cnn.export import ExportError
 from mnist_cnn.module import NetworkError
 
 
 class SettingsError(ValueError):
     """Arguments that nothing can be built from; the message is one line."""
+
+
+OURS = (DataError, CheckpointError, ExportError, SettingsError, NetworkError, MisconfigurationException)
+"""Errors whose message is that line already."""
 
 
 def fail(error: BaseException | str) -> NoReturn:
@@ -41,7 +46,7 @@ def explain(error: Exception, args: ArgsType = None) -> None:
         error: What went wrong.
         args: The arguments of the command line, one of which may be to blame. Default: those of the process.
     """
-    if isinstance(error, DataError | CheckpointError | SettingsError | NetworkError | MisconfigurationException):
+    if isinstance(error, OURS):
         fail(_plain(error))
     if isinstance(error, OSError):
         fail(f"cannot read or write {os.fsdecode(error.filename or 'a file')}: {error.strerror or error}")

@@ -239,7 +239,7 @@ def test_print_config_is_a_config(cli: Cli, capsys: pytest.CaptureFixture[str]) 
     cli("fit", "--config=my.yaml", "--trainer.fast_dev_run=true")
 
 
-@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "export"])
 def test_help_explains_every_option_of_ours(
     verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,114 @@
+"""`export`: the file, its promise about batches, and what is said where it cannot be made."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mnist_cnn import DigitClassifier
+from mnist_cnn import export as room
+from mnist_cnn.checkpoints import PRETRAINED
+from mnist_cnn.export import ExportError, export
+from mnist_cnn.networks import MLP, ConvNet, CosineCNN, TutorialCNN
+
+Cli = Callable[..., None]
+Fails = Callable[..., str]
+IMAGES = torch.randint(0, 256, (1000, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+NETWORKS = [
+    TutorialCNN(channels=(3, 4), hidden=5),
+    ConvNet(blocks=((2,), (3,)), hidden=(5,)),
+    CosineCNN(filters=4, blocks=((4,), (4,)), hidden=(6,)),
+    MLP(hidden=(5,), dropout=0.5),
+]
+
+
+def trained(network: nn.Module, **options: float) -> DigitClassifier:
+    """A model whose statistics of batches are not those that it began with."""
+    model = DigitClassifier(network, **options)  # type: ignore[arg-type]
+    model(IMAGES[:50])
+    return model
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: type(network).__name__)
+def test_every_network_as_pt2(network: nn.Module, tmp_path: Path) -> None:
+    model = trained(network, temperature=1.5)
+    assert export(model, tmp_path / "net.pt2", "pt2", IMAGES) <= 1e-4
+    exported = torch.export.load(tmp_path / "net.pt2").module()
+    for count in (1, 2, 300):
+        answers = exported(IMAGES[:count])
+        assert (answers.shape, answers.dtype) == ((count, 10), torch.float32)
+        torch.testing.assert_close(answers, model(IMAGES[:count]))
+
+
+def test_onnx_from_the_command_line_runs_in_onnxruntime(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    cli("export", "--ckpt_path=pretrained")
+    output = capsys.readouterr()
+    assert float(re.search(r"largest difference on 1,000 training images: (\S+)", output.out)[1]) <= 1e-4
+    assert "exported: digits.onnx" in output.out
+    assert output.err == ""
+    assert [path.name for path in Path().iterdir()] == ["digits.onnx"]
+    session = onnxruntime.InferenceSession("digits.onnx", providers=["CPUExecutionProvider"])
+    model = DigitClassifier.load_from_checkpoint(PRETRAINED, map_location="cpu").eval()
+    for count in (1, 300):
+        answers = session.run(["log_probabilities"], {"images": IMAGES[:count].numpy()})[0]
+        assert (answers.shape, answers.dtype) == ((count, 10), np.float32)
+        torch.testing.assert_close(torch.from_numpy(answers), model(IMAGES[:count]).detach(), atol=1e-4, rtol=0)
+
+
+def test_what_differs_from_the_checkpoint_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.pt2"
+    path.write_text("before")
+    monkeypatch.setattr(room, "_load", lambda path, format: lambda images: torch.zeros(len(images), 10))
+    with pytest.raises(ExportError, match=r"differs from the checkpoint by .* nothing was written"):
+        export(trained(MLP(hidden=())), path, "pt2", IMAGES)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("net.pt2", "before")]
+
+
+class OneSize(nn.Module):
+    """A network for batches of two."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :10].float() + torch.arange(2).unsqueeze(1) * (len(images) - 1)
+
+
+def test_a_network_that_cannot_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="OneSize cannot be exported as pt2 for batches of any size"):
+        export(DigitClassifier(OneSize()), tmp_path / "net.pt2", "pt2", IMAGES)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--ckpt_path=pretrained", "--format=onxx"], "error: --format: .*onnx.*pt2"),
+        (["--ckpt_path=pretrained", "--output=folder"], "'folder' is a folder: choose a file with --output=FILE.onnx"),
+        (["--ckpt_path=pretrained", "--output=file/net.onnx"], "cannot write file/net.onnx"),
+        (["--ckpt_path=pretrained", "--output=net.pt2"], "add --format=pt2"),
+        (["--ckpt_path=none.ckpt"], "no checkpoint file 'none.ckpt'"),
+        ([], "export needs trained weights: add --ckpt_path=pretrained"),
+    ],
+)
+def test_bad_arguments_end_in_one_line(options: list[str], message: str, cli: Cli, fails: Fails) -> None:
+    Path("folder").mkdir()
+    Path("file").touch()
+    assert re.search(message, fails(cli, "export", *options))
+    assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]
+
+
+def test_a_package_that_is_not_installed(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "find_spec", lambda name: None if name == "onnxscript" else name)
+    assert 'pip install "mnist_cnn[export]"' in fails(cli, "export", "--ckpt_path=pretrained")
+
+
+def test_the_rule_about_classes_holds_for_export(cli: Cli, fails: Fails) -> None:
+    content = torch.load(PRETRAINED, weights_only=True)
+    content["hyper_parameters"]["network"] = {"class_path": "evil_module.Net"}
+    torch.save(content, "forged.ckpt")
+    Path("evil_module.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    assert "--model.network=evil_module.Net" in fails(cli, "export", "--ckpt_path=forged.ckpt")
+    assert not Path("ran").exists()
