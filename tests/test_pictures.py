@@ -1,5 +1,6 @@
 """Reading picture files, whatever is in them."""
 
+import io
 import os
 from pathlib import Path
 
@@ -106,6 +107,20 @@ def test_what_cannot_be_read_is_named_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(PictureError, match="a folder"):
         read_picture(tmp_path)
+
+
+def test_an_open_file_is_read_like_a_named_one(tmp_path: Path) -> None:
+    content = save(tmp_path / "x.png", Image.fromarray(GREY)).read_bytes()
+    np.testing.assert_array_equal(read_picture(io.BytesIO(content))[0], read_picture(tmp_path / "x.png")[0])
+    for bad, reason in ((b"", "an empty file"), (b"text", "not an image, or of an unknown format")):
+        with pytest.raises(PictureError, match=f"^{reason}$"):
+            read_picture(io.BytesIO(bad))
+
+
+def test_postscript_is_not_executed(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "x.eps")
+    with pytest.raises(PictureError, match="not an image, or of an unknown format"):
+        read_picture(tmp_path / "x.eps")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import glob
 import os
 import warnings
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -92,7 +94,7 @@ def shown(path: object) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def read_picture(path: str | Path) -> tuple[Picture, str]:
+def read_picture(path: str | Path | BinaryIO) -> tuple[Picture, str]:
     """Reads a picture file.
 
     Any format and mode of Pillow: transparency is shown over the background that its ink stands out from, 16-bit
@@ -100,22 +102,24 @@ def read_picture(path: str | Path) -> tuple[Picture, str]:
     Large pictures are reduced to a long side of 1600 pixels.
 
     Args:
-        path: The file.
+        path: The file, or its content as a file that is open for reading bytes and can seek.
 
     Returns:
         RGB, uint8 [H, W, 3]; and a remark for the user, mostly empty.
 
     Raises:
-        PictureError: It is no picture, damaged, too large or of no size.
+        PictureError: It is no picture, damaged, too large or of no size. The message begins with the name of the
+            file, if it has one.
     """
+    file = Path(path) if isinstance(path, str | Path) else path
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks about odd metadata and large sizes
-            return _read(Path(path))
+            return _read(file)
     except Image.DecompressionBombError:
         reason = f"more than {MOST_PIXELS // 10**6} million pixels"
     except UnidentifiedImageError:
-        reason = "not an image, or of an unknown format" if Path(path).stat().st_size else "an empty file"
+        reason = "an empty file" if _is_empty(file) else "not an image, or of an unknown format"
     except FileNotFoundError:
         reason = "no such file"
     except OSError as error:
@@ -126,15 +130,19 @@ def read_picture(path: str | Path) -> tuple[Picture, str]:
         reason = str(error)
     except Exception as error:  # whatever a damaged file provokes in a decoder
         reason = f"damaged ({_short(error)})"
-    raise PictureError(f"{shown(path)}: {reason}")
+    raise PictureError(f"{shown(path)}: {reason}" if isinstance(file, Path) else reason)
 
 
-def _read(path: Path) -> tuple[Picture, str]:
-    if path.is_dir():
+def _is_empty(file: Path | BinaryIO) -> bool:
+    return not (file.stat().st_size if isinstance(file, Path) else file.seek(0, os.SEEK_END))
+
+
+def _read(file: Path | BinaryIO) -> tuple[Picture, str]:
+    if isinstance(file, Path) and file.is_dir():
         raise PictureError("a folder")
-    if not path.is_file() and path.exists():  # a pipe would wait for ever
+    if isinstance(file, Path) and not file.is_file() and file.exists():  # a pipe would wait for ever
         raise PictureError("not a regular file")
-    with Image.open(path) as image:
+    with Image.open(file, formats=_formats()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise Image.DecompressionBombError
         if min(image.size) < 3 or max(image.size) < 8:
@@ -144,6 +152,13 @@ def _read(path: Path) -> tuple[Picture, str]:
         if share < 1:  # JPEG decodes at 1/2, 1/4 or 1/8 of its size
             image.draft(image.mode, (int(image.width * share), int(image.height * share)))
         return from_image(image), remark
+
+
+@cache
+def _formats() -> list[str]:
+    """All formats but EPS, a program that Pillow would hand to Ghostscript."""
+    Image.init()
+    return [name for name in Image.ID if name != "EPS"]
 
 
 def from_image(image: Image.Image) -> Picture:
