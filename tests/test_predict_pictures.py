@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import enlarged, finished, on_paper
+from drawn import enlarged, finished, nearest_mean, on_paper
 from PIL import Image
 
 from mnist_cnn import read_digits
@@ -19,7 +19,6 @@ from mnist_cnn.data.candidates import Reading
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.pictures import PictureError
 from mnist_cnn.module import DigitClassifier
-from mnist_cnn.networks import MLP
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
@@ -32,16 +31,7 @@ def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def model(mnist: tuple[torch.Tensor, torch.Tensor]) -> DigitClassifier:
-    """The digit whose mean image is nearest: right for plain ones, and needs no training."""
-    images, labels = mnist
-    network = MLP(hidden=())
-    means = torch.stack([images[labels == digit].flatten(1).float().mean(dim=0) / 255 for digit in range(10)])
-    with torch.no_grad():
-        network.classifier[1].weight.copy_(means)
-        network.classifier[1].bias.copy_(-means.square().sum(dim=1) / 2)
-    model = DigitClassifier(network=network).eval()
-    model.hparams["network"]["init_args"] = {"hidden": []}  # as the command line would remember it
-    return model
+    return nearest_mean(*mnist)
 
 
 @pytest.fixture

@@ -1,0 +1,157 @@
+"""The page to draw on at an address: its options, its model, and the server."""
+
+import argparse
+import os
+import pkgutil
+import socket
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from mnist_cnn.checkpoints import CheckpointError, find_checkpoint
+from mnist_cnn.cli import fail
+from mnist_cnn.module import DigitClassifier, NetworkError
+
+try:
+    import waitress
+    from waitress.server import BaseWSGIServer
+
+    from mnist_cnn.page.app import MOST_BYTES, Page
+except ImportError:
+    waitress = None  # type: ignore[assignment]
+
+EPILOG = """\
+Whoever can reach the address can have pictures read, so it is this computer alone unless --host says otherwise;
+--host=0.0.0.0 lets a phone in the same network draw, too. Without the page:
+curl --data-binary @photo.jpg http://127.0.0.1:7860/read?layout=row
+"""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit status 2."""
+        fail(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves the page until Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    if not waitress:
+        fail('the page needs the extra "demo": pip install -e ".[demo]"')
+    try:
+        found, model = load(options.ckpt_path, options.network)
+        server = serve(model, options.host, options.port)
+    except (CheckpointError, NetworkError, AddressError) as error:
+        fail(error)
+    port = server.effective_port
+    name = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
+    url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+    print(f"checkpoint: {found}\ndraw here:  {url} (Ctrl-C ends it)", flush=True)
+    if options.open and _has_screen():
+        webbrowser.open(url)
+    server.run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(
+        description="A page to draw digits on, or to drop photos of them: what the network sees, and its answer.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--ckpt_path", default="best", help="best or last of the newest run in lightning_logs, or a file (default best)"
+    )
+    parser.add_argument(
+        "--model.network",
+        dest="network",
+        metavar="CLASS",
+        help="for a checkpoint of a network of your own: its import path, such as my_module.MyNet",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default 127.0.0.1)")
+    parser.add_argument("--port", type=_port, default=7860, help="the port; 0 takes a free one (default 7860)")
+    parser.add_argument(
+        "--open", action=argparse.BooleanOptionalAction, default=True, help="whether to show it in the browser"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return int(text)
+
+
+def load(ckpt_path: str, network: str | None = None) -> tuple[Path, DigitClassifier]:
+    """The file that a checkpoint's name stands for, and its model, which has answered once.
+
+    Args:
+        ckpt_path: As for `find_checkpoint`.
+        network: Import path of the class of a network of the user's own, which may be imported for that.
+
+    Raises:
+        CheckpointError: There is no such file, or it holds no model that can be built here.
+        NetworkError: There is no such class, or its network does not return what it must.
+    """
+    found = find_checkpoint(ckpt_path, Path("lightning_logs"))
+    assert found  # None only to resume a run
+    own = _network_class(network) if network else None
+    try:
+        model = DigitClassifier.load_from_checkpoint(found, map_location="cpu", network=own).eval()
+    except (RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{found} does not fit its network: give another one with --ckpt_path=FILE") from error
+    with torch.inference_mode():
+        model(torch.zeros(1, 1, 28, 28, dtype=torch.uint8))
+    return found, model
+
+
+def _network_class(name: str) -> type[torch.nn.Module]:
+    if str(Path.cwd()) not in sys.path:  # as for the command line
+        sys.path.append(str(Path.cwd()))
+    try:
+        kind = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise NetworkError(f"--model.network={name} cannot be imported: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
+        raise NetworkError(f"--model.network={name} is no torch.nn.Module: give the import path of one")
+    return kind
+
+
+class AddressError(RuntimeError):
+    """An address that cannot be listened at; the message is one line that says what to do."""
+
+
+def serve(model: torch.nn.Module, host: str, port: int) -> "BaseWSGIServer":
+    """A server that listens already; its `run` answers until it is interrupted.
+
+    Raises:
+        AddressError: The port is taken, or the host is not an address of this computer.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
+        raise AddressError(
+            f"cannot listen at {host}, port {port} ({reason}): choose another --port, 0 for any free one, or --host"
+        ) from error
+    return waitress.create_server(
+        Page(model, host),
+        sockets=[listening],
+        ident=None,
+        threads=4,
+        channel_timeout=30,
+        max_request_body_size=2 * MOST_BYTES,  # up to there the page itself says that it is too much
+    )
+
+
+def _has_screen() -> bool:
+    """Whether a browser can show something; a text browser would take the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

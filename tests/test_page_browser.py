@@ -1,0 +1,185 @@
+"""The page to draw on in a real browser, without a screen."""
+
+import io
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from drawn import enlarged, finished, nearest_mean, on_paper
+from PIL import Image
+from test_page import running
+
+from mnist_cnn.data import files
+
+sync_api = pytest.importorskip("playwright.sync_api", reason='no playwright: pip install -e ".[test]"')
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PATIENCE = 30_000
+"""Milliseconds; a busy machine may need them."""
+
+Point = tuple[float, float]
+ZERO = [(0.5 + 0.2 * math.sin(t / 4), 0.5 - 0.3 * math.cos(t / 4)) for t in range(26)]
+ONE = [(0.5, 0.2 + 0.06 * t) for t in range(11)]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    return files.load("MNIST", mnist_dir, train=True)
+
+
+@pytest.fixture(scope="module")
+def url(mnist: tuple[torch.Tensor, torch.Tensor]) -> Iterator[str]:
+    with running(nearest_mean(*mnist)) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not path:
+        pytest.skip(f"none of these browsers is installed: {', '.join(BROWSERS)}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--disable-gpu"], timeout=2 * PATIENCE)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page, opened; at the end nothing may have been complained about or asked for elsewhere."""
+    context = browser.new_context(**getattr(request, "param", {"viewport": {"width": 1100, "height": 800}}))
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    sync_api.expect.set_options(timeout=PATIENCE)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda one: None if one.url.startswith((url, "data:", "blob:")) else complaints.append(one.url))
+    page.goto(url)
+    yield page
+    context.close()
+    # Chromium reports answers such as 422 there; the page tells the user what they mean.
+    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+
+
+def draw(page: Any, points: Sequence[Point], left: float = 0.0) -> None:
+    """A stroke with the mouse; coordinates are in units of the paper's height."""
+    box = page.locator("#paper").bounding_box()
+    at = [(box["x"] + (left + x) * box["height"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for place in at[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+
+
+def shares(page: Any) -> list[float]:
+    return [float(text.removesuffix("%")) for text in page.locator("#bars em").all_text_contents()]
+
+
+def ink(page: Any) -> int:
+    """How many pixels of the picture that the network saw are bright."""
+    script = "c => c.getContext('2d').getImageData(0, 0, 28, 28).data.filter((v, i) => i % 4 == 0 && v > 127).length"
+    return page.locator("#seen canvas").first.evaluate(script)
+
+
+def photo(mnist: tuple[torch.Tensor, torch.Tensor], label: int) -> bytes:
+    images, labels = mnist
+    digit = images[(labels == label).nonzero()[3].item(), 0].numpy()
+    content = io.BytesIO()
+    Image.fromarray(finished(on_paper(enlarged(digit, 150)))).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_digit_is_drawn_read_undone_and_cleared(page: Any) -> None:
+    expect = sync_api.expect
+    expect(page.locator("#hint")).to_be_visible()
+    expect(page.locator("#undo")).to_be_disabled()
+    draw(page, ZERO)
+    expect(page.locator("#digits")).to_have_text("0")
+    expect(page.locator("#sure b")).to_have_text(page.locator("#bars .first em").text_content())
+    assert max(range(10), key=shares(page).__getitem__) == 0
+    assert sum(shares(page)) == pytest.approx(100, abs=0.6)
+    assert 40 < ink(page) < 250
+    page.keyboard.press("Control+z")
+    expect(page.locator("#digits")).to_have_text("")
+    expect(page.locator("#hint")).to_be_visible()
+    assert ink(page) == 0
+    draw(page, ONE)
+    expect(page.locator("#digits")).to_have_text("1")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#digits")).to_have_text("")
+    page.get_by_role("button", name="Undo").click()  # also what was cleared
+    expect(page.locator("#digits")).to_have_text("1")
+
+
+@pytest.mark.parametrize(
+    "page", [{"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}], indirect=True
+)
+def test_a_finger_draws_and_does_not_scroll_on_a_phone(page: Any) -> None:
+    box = page.locator("#paper").bounding_box()
+    at = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in ONE]
+    session = page.context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at[:1]})
+    for place in at[1:]:
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [place]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    sync_api.expect(page.locator("#digits")).to_have_text("1")
+    assert page.evaluate("[scrollX, scrollY]") == [0, 0]
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_row_shows_each_digit_with_its_own_probabilities(page: Any) -> None:
+    expect = sync_api.expect
+    page.get_by_label("Row of digits").check()
+    draw(page, ONE)
+    draw(page, ZERO, left=0.9)
+    expect(page.locator("#digits")).to_have_text("10")
+    expect(page.locator(".tile")).to_have_count(2)
+    expect(page.locator("#bars .first span")).to_have_text("1")
+    page.get_by_role("button", name="Seen as 0").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#bars .first span")).to_have_text("0")
+
+
+def test_files_are_chosen_dropped_and_pasted(page: Any, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+    expect = sync_api.expect
+    page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": photo(mnist, 0)})
+    expect(page.locator("#digits")).to_have_text("0")
+    expect(page.locator("#photo")).to_be_visible()
+    page.locator("#file").set_input_files({"name": "../<b>.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.locator("#message")).to_have_text("This picture cannot be read: not an image, or of an unknown format")
+    expect(page.locator("#name")).to_have_text("../<b>.png: no preview in this browser")
+    expect(page.locator("#digits")).to_have_text("")
+    for kind, name in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        page.keyboard.press("Delete")
+        expect(page.locator("#message")).to_be_hidden()
+        page.evaluate(
+            """([bytes, kind, name]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([new Uint8Array(bytes)], "a.png", {type: "image/png"}));
+                const event = new Event(kind, {bubbles: true, cancelable: true});
+                Object.defineProperty(event, name, {value: transfer});
+                document.body.dispatchEvent(event);
+            }""",
+            [list(photo(mnist, 0)), kind, name],
+        )
+        expect(page.locator("#digits")).to_have_text("0")
+
+
+def test_what_goes_wrong_is_said(page: Any, tmp_path: Path) -> None:
+    expect = sync_api.expect
+    with (tmp_path / "big.png").open("wb") as file:
+        file.truncate(20 * 2**20 + 1)
+    page.locator("#file").set_input_files(tmp_path / "big.png")
+    expect(page.locator("#message")).to_have_text("The picture has more than 20 MB: choose a smaller one.")
+    page.route("**/read*", lambda route: route.abort())
+    page.keyboard.press("Escape")
+    draw(page, ONE)
+    expect(page.locator("#message")).to_have_text("The server does not answer: is it still running?")
