@@ -22,7 +22,7 @@ try:
 
     from mnist_cnn.page.app import MOST_BYTES, Page
 except ImportError:
-    waitress = None  # type: ignore[assignment]
+    waitress = None
 
 EPILOG = """\
 Whoever can reach the address can have pictures read, so it is this computer alone unless --host says otherwise;
