@@ -86,9 +86,9 @@ class ValidatingCLI(DigitCLI):
 
 @torch.no_grad()
 def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor]:
-    """What the network makes of a split, without a temperature: logits or log-probabilities [N, 10]; labels [N]."""
-    network = model.eval().network
-    parts = [(network(images), labels) for images, labels in batches]
+    """What the network makes of a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
+    model.eval()  # at temperature 1, as in training
+    parts = [(model(images), labels) for images, labels in batches]
     logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return logits, labels
 
