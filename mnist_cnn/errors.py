@@ -1,5 +1,6 @@
 """What a user can mend, and the one line on stderr that says how: the words for errors of all rooms and libraries."""
 
+import argparse
 import os
 import re
 import sys
@@ -29,6 +30,14 @@ def fail(error: BaseException | str) -> NoReturn:
     """Ends the program with one line on stderr and exit status 2."""
     print("error:", " ".join(str(error).split()), file=sys.stderr)
     raise SystemExit(2)
+
+
+class ScriptParser(argparse.ArgumentParser):
+    """The arguments of a script: reports a wrong one in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit status 2."""
+        fail(message)
 
 
 def end(text: str, status: int) -> NoReturn:

@@ -222,9 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         race, name, seed = arguments[1:]
         print_result(RACES[race][name], int(seed))
         return
-    import experiments
+    from mnist_cnn.errors import ScriptParser
 
-    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("races", nargs="*", help=f"any of: {' '.join(RACES)} (default epoch)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side runs (default 5)")
     parser.add_argument("--sides", nargs="+", help="only these sides of the races")

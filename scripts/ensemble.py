@@ -18,11 +18,12 @@ from torch import Tensor
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.results import wilson_interval
 from mnist_cnn.cli import DigitCLI, fail, run
+from mnist_cnn.errors import ScriptParser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="the preset of all members")
     parser.add_argument("--members", type=experiments.natural(1), default=5, help="seeds 0 to MEMBERS - 1 (default 5)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the members' runs")

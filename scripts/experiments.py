@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import lightning as L
 import torch
@@ -24,9 +24,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import mnist_cnn
 from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.atomic import replacing
-from mnist_cnn.cli import NOISE, fail
+from mnist_cnn.cli import NOISE
 from mnist_cnn.data import files
 from mnist_cnn.data.files import DataError
+from mnist_cnn.errors import fail
 from mnist_cnn.hardware import keep_freed_memory
 
 CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
@@ -52,14 +53,6 @@ class Run:
     def path(self, output: Path) -> Path:
         """Where its result is stored."""
         return output / "runs" / f"{self.name}-seed{self.seed}.json"
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Reports a wrong argument in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with exit status 2."""
-        fail(message)
 
 
 def add_options(parser: argparse.ArgumentParser, output: str) -> None:

@@ -21,7 +21,7 @@ from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import PRETRAINED, AtomicCheckpointIO, find_checkpoint, read_checkpoint
 from mnist_cnn.cli import DigitCLI, fail, run
-from mnist_cnn.errors import SettingsError, explain
+from mnist_cnn.errors import ScriptParser, SettingsError, explain
 from mnist_cnn.module import DigitClassifier
 
 LARGEST = 3_000_000
@@ -40,7 +40,7 @@ KEPT = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="the preset that is trained")
     parser.add_argument("--folder", type=Path, required=True, help="folder of the run")
     parser.add_argument("--output", type=Path, default=PRETRAINED, help="the checkpoint (default: the package's own)")

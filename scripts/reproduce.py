@@ -19,6 +19,8 @@ import experiments
 import yaml
 from experiments import Result, Run, markdown, percent, plain
 
+from mnist_cnn.errors import ScriptParser
+
 PUBLISHED = Path(__file__).with_name("published.yaml")
 UNIT = ("--model.network.init_args.scaling=unit",)
 
@@ -60,7 +62,7 @@ COLUMNS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--systems", nargs="+", metavar="SYSTEM", help=f"which to run (default all): {' '.join(SYSTEMS)}"
     )

@@ -19,6 +19,7 @@ from experiments import Result, markdown
 from reproduce import SYSTEMS, run_of
 
 from mnist_cnn import DigitDataModule
+from mnist_cnn.errors import ScriptParser
 
 if not hasattr(np, "int"):
     np.int = int  # type: ignore[attr-defined]  # DeZero 0.0.13 names it; NumPy 1.24 removed it
@@ -65,7 +66,7 @@ MODELS: dict[str, type[dezero.Model]] = {"dezero_mlp": MLP, "mnist_plus_2": MNIS
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--systems", nargs="+", choices=MODELS, default=list(MODELS), help="default: both")
     parser.add_argument("--epochs", type=experiments.natural(1), default=3, help="default 3")
     parser.add_argument("--seed", type=experiments.natural(0), default=0, help="of both sides (default 0)")

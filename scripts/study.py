@@ -19,6 +19,8 @@ import experiments
 from experiments import Result, Run, markdown, percent, spread
 from measures import PROBE_IMAGES
 
+from mnist_cnn.errors import ScriptParser
+
 FACTORS: dict[str, tuple[str, str]] = {
     "pixels": ("raw", "unit"),
     "initialization": ("dezero", "torch"),
@@ -41,7 +43,7 @@ Cell = tuple[str, ...]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = experiments.OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=experiments.natural(1), default=2, help="of each run (default 2)")
     experiments.add_options(parser, "docs/study")
     options = parser.parse_args(arguments)

@@ -8,12 +8,11 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 
 from mnist_cnn.checkpoints import CheckpointError, find_checkpoint
-from mnist_cnn.cli import fail
+from mnist_cnn.errors import ScriptParser, fail
 from mnist_cnn.module import DigitClassifier, NetworkError
 
 try:
@@ -29,14 +28,6 @@ Whoever can reach the address can have pictures read, so it is this computer alo
 --host=0.0.0.0 lets a phone in the same network draw, too. Without the page:
 curl --data-binary @photo.jpg http://127.0.0.1:7860/read?layout=row
 """
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Reports a wrong argument in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with exit status 2."""
-        fail(message)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,13 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(
+    parser = ScriptParser(
         description="A page to draw digits on, or to drop photos of them: what the network sees, and its answer.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--ckpt_path", default="best", help="best or last of the newest run in lightning_logs, or a file (default best)"
+        "--ckpt_path",
+        default="pretrained",
+        help="pretrained (default), best or last of the newest run in lightning_logs, or a file",
     )
     parser.add_argument(
         "--model.network",
