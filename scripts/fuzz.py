@@ -18,11 +18,17 @@ import struct
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.data import files
+from mnist_cnn.data.handwriting import find_candidates
+from mnist_cnn.data.pictures import READ_SIDE, PictureError, from_image, read_picture
 
 MEMORY = 1_500 * 2**20
 """Bytes of memory that the process may gain in all."""
@@ -103,9 +109,32 @@ def command_line(rng: random.Random) -> str:
     return "refused" if code else "parsed"
 
 
+def picture_reader(rng: random.Random) -> str:
+    """Pictures: files mutated or with absurd sizes in their headers, and random pixels of all modes."""
+    layout = "row" if rng.random() < 0.3 else "digit"
+    try:
+        if rng.random() < 0.2:
+            pixels = from_image(_random_pixels(rng))
+        else:
+            path = SCRATCH / "x.png"  # what a file is, its content says
+            path.write_bytes(_picture_file(rng))
+            pixels, _ = read_picture(path)
+    except PictureError as error:
+        return "refused" if "\n" not in str(error) and len(str(error)) < 300 else "several lines"
+    assert pixels.dtype == np.uint8
+    assert pixels.shape[2:] == (3,)
+    assert max(pixels.shape) <= READ_SIDE
+    found = find_candidates(pixels, layout)
+    assert found.images.dtype == np.uint8
+    assert found.images.shape == (len(found.spans), 28, 28)
+    assert np.isfinite(found.plausibility).all()
+    return "digits" if len(found.images) else "no digit"
+
+
 TARGETS: dict[str, tuple[Target, float]] = {
-    "idx_reader": (idx_reader, 0.9),
+    "idx_reader": (idx_reader, 0.85),
     "checkpoint_reader": (checkpoint_reader, 0.09),
+    "picture_reader": (picture_reader, 0.05),
     "command_line": (command_line, 0.01),
 }
 """The targets, and the share of inputs that each gets."""
@@ -148,6 +177,55 @@ def _checkpoint() -> bytes:
 
 
 _CACHE: list[bytes] = []
+
+
+def _random_pixels(rng: random.Random) -> Image.Image:
+    """A picture of a random mode and size, of noise, or all of one value, or of numbers at their limits."""
+    size = (rng.choice((1, 2, 3, 9, 28, 99)), rng.choice((1, 2, 3, 9, 28, 99)))
+    mode = rng.choice(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBX", "RGBA", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"))
+    if rng.random() < 0.3:
+        mode = rng.choice(("I", "F", "I;16", "I;16B"))
+    length = size[0] * size[1] * 4
+    content = rng.randbytes(length) if rng.random() < 0.6 else rng.choice((b"\0", b"\xff", b"\x7f\xc0\0\0")) * length
+    if mode in ("La", "PA", "RGBa", "LAB", "HSV") and rng.random() < 0.5:  # of these Pillow can convert only some
+        mode = "RGBA"
+    raw = Image.new(mode, size)
+    raw.frombytes(content[: len(raw.tobytes())])
+    return raw
+
+
+def _picture_file(rng: random.Random) -> bytes:
+    """A small picture in some format, mutated, or with a size in its header that its data do not have."""
+    kind, mode = rng.choice(PICTURE_KINDS)
+    if (kind, mode) not in _PICTURES:
+        ink = np.full((40, 60), 230, np.uint8)
+        ink[8:32, 20:24] = ink[8:12, 20:40] = 30
+        buffer = io.BytesIO()
+        Image.fromarray(ink).convert(mode).save(buffer, kind)
+        _PICTURES[kind, mode] = buffer.getvalue()
+    content = _PICTURES[kind, mode]
+    if rng.random() < 0.25:
+        form, sides = SIZES[kind]
+        absurd = [rng.choice((0, 1, 7, 41, 9_999, 2**15, 2**16 - 1, 10**5, 2**31 - 1, 2**32 - 1)) for _ in sides]
+        limit = 2**16 if "H" in form else 2**32
+        content = content.replace(struct.pack(form, *sides), struct.pack(form, *(side % limit for side in absurd)))
+        if kind == "PNG":  # its header has a checksum
+            content = content[:29] + struct.pack(">I", zlib.crc32(content[12:29])) + content[33:]
+    return content if rng.random() < 0.3 else mutated(content, rng)
+
+
+PICTURE_KINDS = [(kind, mode) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP") for mode in ("L", "RGB")]
+PICTURE_KINDS += [("PNG", "RGBA"), ("PNG", "P"), ("PNG", "1"), ("PNG", "I;16"), ("TIFF", "F"), ("TIFF", "CMYK")]
+SIZES = {
+    "PNG": (">II", (60, 40)),
+    "JPEG": (">HH", (40, 60)),
+    "GIF": ("<HH", (60, 40)),
+    "BMP": ("<II", (60, 40)),
+    "TIFF": ("<I", (60,)),
+    "WEBP": ("<HH", (60, 40)),
+}
+"""How a picture of 60x40 pixels has its size in the header of each format."""
+_PICTURES: dict[tuple[str, str], bytes] = {}
 
 
 def _value(values: list[str], rng: random.Random) -> str:

@@ -6,7 +6,9 @@ import fuzz
 import pytest
 
 
-@pytest.mark.parametrize(("name", "inputs"), [("idx_reader", 300), ("checkpoint_reader", 100), ("command_line", 20)])
+@pytest.mark.parametrize(
+    ("name", "inputs"), [("idx_reader", 300), ("checkpoint_reader", 100), ("picture_reader", 40), ("command_line", 20)]
+)
 def test_garbage_is_refused(name: str, inputs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz, "SCRATCH", tmp_path / "scratch")
     (tmp_path / "scratch").mkdir()

@@ -85,6 +85,25 @@ def test_a_folder_of_pictures_good_and_bad(
         assert sheet.size == (4 * WIDTH, HEIGHT)
 
 
+def test_a_file_name_is_one_field_and_leads_nowhere(
+    cli: Cli,
+    checkpoint: Path,
+    mnist: tuple[torch.Tensor, torch.Tensor],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inner = tmp_path / "work" / "inner"
+    inner.mkdir(parents=True)
+    name = 'a\n..\\..\\b,9,1.000000,"\r\n.png'
+    picture(mnist, 6).save(tmp_path / "work" / name)
+    monkeypatch.chdir(inner)
+    cli("predict", f"--ckpt_path={checkpoint}", "--data.pictures=..")
+    (row,) = rows()
+    assert (row["file"], row["digits"]) == (f"../{name}", "6")
+    assert sorted(path.name for path in inner.iterdir()) == ["predictions.csv", "predictions.png"]
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == sorted([name, "inner"])
+
+
 def test_a_row_and_several_places(
     cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -151,7 +151,7 @@ def _read(file: Path | BinaryIO) -> tuple[Picture, str]:
         share = READ_SIDE / max(image.size)
         if share < 1:  # JPEG decodes at 1/2, 1/4 or 1/8 of its size
             image.draft(image.mode, (int(image.width * share), int(image.height * share)))
-        return from_image(image), remark
+        return _converted(image), remark
 
 
 @cache
@@ -162,9 +162,24 @@ def _formats() -> list[str]:
 
 
 def from_image(image: Image.Image) -> Picture:
-    """An opened picture as RGB, uint8 [H, W, 3], upright and of at most 1600 pixels a side; see `read_picture`."""
+    """An opened picture as RGB, uint8 [H, W, 3], upright and of at most 1600 pixels a side; see `read_picture`.
+
+    Raises:
+        PictureError: It has no pixels, a mode that Pillow cannot convert, or its file is damaged.
+    """
+    if not image.width or not image.height:
+        raise PictureError("the image has no pixels")
+    try:
+        return _converted(image)
+    except Exception as error:  # whatever a mode or a damaged file provokes
+        raise PictureError(f"the image cannot be read ({_short(error)})") from error
+
+
+def _converted(image: Image.Image) -> Picture:
     if image.mode[0] in "IF":
         image = _stretched(image)
+    if image.mode == "La":
+        image = image.convert("LA")
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         image = image.convert("RGBA")
     elif image.mode != "L":
@@ -188,7 +203,11 @@ def small_copy(picture: Picture, side: int = 150) -> Picture:
 
 def _stretched(image: Image.Image) -> Image.Image:
     """16- or 32-bit and float pictures in 8 bits, over the range of the values in them."""
-    values = np.nan_to_num(np.asarray(image, np.float64))
+    if (factor := max(image.size) // READ_SIDE) > 1:  # eight bytes a pixel of the whole would be much
+        info, image = image.info, image.convert("I" if image.mode[0] == "I" else "F").reduce(factor)
+        image.info = info
+    values = np.asarray(image).astype(np.float64)
+    values = np.nan_to_num(values, posinf=0, neginf=0).clip(-1e9, 1e9)
     low, high = np.percentile(values, [0.05, 99.95])
     if high <= low:
         low, high = values.min(), values.max()
