@@ -223,14 +223,37 @@ def test_no_ink_is_no_digit() -> None:
     assert len(choose(Candidates.of([], [], []), np.zeros((0, 10))).digits) == 0
 
 
+def probabilities(*said: tuple[int, float]) -> np.ndarray:
+    """Of each candidate: which digit the network sees, and how surely."""
+    result = np.array([np.full(10, (1 - sure) / 9) for _, sure in said])
+    for row, (digit, sure) in zip(result, said, strict=True):
+        row[digit] = sure
+    return result
+
+
 def test_the_best_path_is_chosen() -> None:
     images = [np.zeros((28, 28), np.uint8)] * 3
     candidates = Candidates.of(images, [(0, 1), (1, 2), (0, 2)], [0.0, 0.0, 0.0])
-    probabilities = np.full((3, 10), 0.01)
-    probabilities[0, 4], probabilities[1, 2], probabilities[2, 7] = 0.9, 0.8, 0.5
-    reading = choose(candidates, probabilities)
+    reading = choose(candidates, probabilities((4, 0.9), (2, 0.8), (7, 0.5)))
     assert reading.digits == "42"
-    assert reading.confidence == pytest.approx(0.72)
+    assert reading.confidence == pytest.approx(0.72 * 0.72**2 / (0.72**2 + 0.5**2))
     assert len(reading.images) == 2
-    probabilities[2, 7] = 0.95
-    assert choose(candidates, probabilities).digits == "7"
+    assert choose(candidates, probabilities((4, 0.9), (2, 0.8), (7, 0.95))).digits == "7"
+
+
+def test_candidates_that_disagree_lower_the_confidence() -> None:
+    images = [np.zeros((28, 28), np.uint8)] * 2
+    candidates = Candidates.of(images, [(0, 1), (0, 1)], [0.0, -0.5])
+    agree = choose(candidates, probabilities((4, 0.99), (4, 0.9)))
+    disagree = choose(candidates, probabilities((4, 0.99), (7, 0.9)))
+    assert agree.digits == disagree.digits == "4"
+    assert disagree.confidence < 0.8 < 0.9 < agree.confidence < 0.99
+    implausible = Candidates.of(images, [(0, 1), (0, 1)], [0.0, -5.0])
+    assert choose(implausible, probabilities((4, 0.99), (7, 0.9))).confidence > 0.95
+
+
+def test_what_is_hardly_a_digit_gets_little_confidence() -> None:
+    images = [np.zeros((28, 28), np.uint8)]
+    sure = probabilities((4, 0.99))
+    assert choose(Candidates.of(images, [(0, 1)], [-3.0], nothing=-1.0), sure).confidence < 0.15
+    assert choose(Candidates.of(images, [(0, 1)], [3.0], nothing=-1.0), sure).confidence > 0.95

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from mnist_cnn.data.ink import Picture
 
+SHARPNESS = 2.0
+"""How fast a reading loses weight in the confidence with its plausibility, beside the choice of the best."""
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -22,14 +25,23 @@ class Candidates:
     """[K, 2]: from which cut to which a candidate reaches, left to right."""
     plausibility: NDArray[np.float32]
     """[K]: the logarithm of how much each looks like a digit's strokes, up to a constant."""
+    nothing: float = -np.inf
+    """On the same scale: how plausible it is that none of them is a digit."""
 
     @classmethod
-    def of(cls, images: list[Picture], spans: list[tuple[int, int]], plausibility: list[float]) -> "Candidates":
+    def of(
+        cls,
+        images: list[Picture],
+        spans: list[tuple[int, int]],
+        plausibility: list[float],
+        nothing: float = -np.inf,
+    ) -> "Candidates":
         """From lists of equal length."""
         return cls(
             np.stack(images) if images else np.zeros((0, 28, 28), np.uint8),
             np.array(spans, np.int64).reshape(-1, 2),
             np.array(plausibility, np.float32),
+            nothing,
         )
 
 
@@ -48,6 +60,9 @@ class Reading:
 def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
     """Chooses the reading that is best as handwriting and to the network.
 
+    A reading weighs as much as it is plausible and as the network is sure of it. The confidence is the share of all
+    weight that says the same digits, so that candidates which disagree lower it.
+
     Args:
         candidates: Of one picture.
         probabilities: Of the ten digits for each candidate, [K, 10].
@@ -57,8 +72,7 @@ def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
     """
     if not len(candidates.images):
         return Reading("", 0.0, candidates.images)
-    sure = np.log(np.maximum(probabilities.max(axis=1), 1e-9))
-    value = candidates.plausibility + sure
+    value = candidates.plausibility + np.log(np.maximum(probabilities.max(axis=1), 1e-9))
     last = int(candidates.spans[:, 1].max())
     best: list[tuple[float, list[int]]] = [(0.0, []), *((-np.inf, []) for _ in range(last))]
     for cut in range(1, last + 1):
@@ -67,5 +81,27 @@ def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
             if total + value[k] > best[cut][0]:
                 best[cut] = (total + float(value[k]), [*path, int(k)])
     path = best[last][1]
-    digits = "".join(str(digit) for digit in probabilities[path].argmax(axis=1))
-    return Reading(digits, float(np.exp(sure[path].sum())), candidates.images[path])
+    if not path:
+        return Reading("", 0.0, candidates.images[:0])
+    digits = probabilities[path].argmax(axis=1)
+    confidence = _share(candidates, SHARPNESS * value, probabilities, digits)
+    return Reading("".join(map(str, digits)), confidence, candidates.images[path])
+
+
+def _share(
+    candidates: Candidates, value: NDArray[Any], probabilities: NDArray[Any], digits: NDArray[np.int64]
+) -> float:
+    """The share of the weight of all paths, each by its probabilities, that reads as these digits."""
+    last = int(candidates.spans[:, 1].max())
+    everything = np.full(last + 1, -np.inf)
+    everything[0] = 0.0
+    alike = np.full((last + 1, len(digits) + 1), -np.inf)  # after a cut, so many of the digits read
+    alike[0, 0] = 0.0
+    # Digits that the network doubts are no other path: their probability counts once, as it is.
+    says = np.log(np.maximum(probabilities[:, digits], 1e-9))
+    for k in np.argsort(candidates.spans[:, 1], kind="stable"):
+        start, end = candidates.spans[k]
+        everything[end] = np.logaddexp(everything[end], everything[start] + value[k])
+        alike[end, 1:] = np.logaddexp(alike[end, 1:], alike[start, :-1] + value[k] + says[k])
+    share = np.exp(alike[last, -1] - np.logaddexp(everything[last], SHARPNESS * candidates.nothing))
+    return min(1.0, float(share))

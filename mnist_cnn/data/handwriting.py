@@ -42,6 +42,8 @@ CLEAR = 2.9
 """A score from which on no further colour is tried."""
 LEAST = -5.0
 """A score below which there is no digit, only noise or clutter."""
+NOTHING = -1.0
+"""The score of what is as likely clutter as a digit; it takes as much of the confidence."""
 VERY_CLEAR = 3.3
 """A score from which on no wider strokes are tried."""
 
@@ -87,7 +89,7 @@ def find_digit(picture: Picture) -> Candidates:
         if image is not None:
             images.append(image)
             scores.append(group.score)
-    return Candidates.of(images, [(0, 1)] * len(images), scores)
+    return Candidates.of(images, [(0, 1)] * len(images), scores, NOTHING)
 
 
 def _best_groups(work: Picture) -> list[Group]:

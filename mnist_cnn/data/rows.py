@@ -1,6 +1,6 @@
 """A row of digits: found, straightened, and cut where digits may meet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -31,6 +31,8 @@ THRESHOLDS = (0.06, 0.12, 0.22, 0.38)
 """Least darkness of ink that is tried."""
 DIGIT = 48
 """Height of a digit in the straightened row, in pixels."""
+NOTHING = -1.0
+"""The score of what is as likely clutter as a row; it takes as much of the confidence."""
 MOST_CUTS = 120
 """More than that is not a row of digits."""
 
@@ -64,7 +66,7 @@ def find_row(picture: Picture) -> Candidates:
     if row is None:
         return Candidates.of([], [], [])
     ink = _straightened(picture, row)
-    return _segments(ink)
+    return replace(_segments(ink), nothing=NOTHING - row.score)
 
 
 def _best_row(work: Picture) -> Row | None:
