@@ -27,7 +27,7 @@ from PIL import Image
 
 from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.data import files
-from mnist_cnn.data.handwriting import find_candidates
+from mnist_cnn.data.handwriting import Layout, find_candidates
 from mnist_cnn.data.pictures import READ_SIDE, PictureError, from_image, read_picture
 
 MEMORY = 1_500 * 2**20
@@ -111,7 +111,7 @@ def command_line(rng: random.Random) -> str:
 
 def picture_reader(rng: random.Random) -> str:
     """Pictures: files mutated or with absurd sizes in their headers, and random pixels of all modes."""
-    layout = "row" if rng.random() < 0.3 else "digit"
+    layout: Layout = "row" if rng.random() < 0.3 else "digit"
     try:
         if rng.random() < 0.2:
             pixels = from_image(_random_pixels(rng))

@@ -184,7 +184,8 @@ def _row_score(mask: Mask, ink: Ink, noise: float, parts: Components, wanted: ND
     width = columns[-1] - columns[0] + 1
     score -= 1.5 * max(0.0, np.log(0.4 * mask.shape[1] / width))
     score -= 2.0 * max(0.0, np.log(1.2 * height / width))
-    stroke = 2 * float(np.mean(cv2.distanceTransform(mask[box], cv2.DIST_L2, 3)[mask[box] > 0])) * 1.5
+    depth = cv2.distanceTransform(np.pad(mask[box], 1), cv2.DIST_L2, 3)
+    stroke = 3 * float(np.mean(depth[depth > 0]))
     score -= 12 * max(0.0, stroke / height - 0.25)
     touching = mask[0].any() + mask[-1].any() + mask[:, 0].any() + mask[:, -1].any()
     return float(score - 0.5 * touching)
