@@ -62,7 +62,7 @@ class DigitDataModule(L.LightningDataModule):
             layout: What each of these pictures shows: one `digit`, or a `row` of digits.
         """
         super().__init__()
-        self.save_hyperparameters(ignore=["data_dir", "augment", "pictures", "layout"])
+        self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout"])
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size = batch_size
@@ -81,7 +81,7 @@ class DigitDataModule(L.LightningDataModule):
         if self._predicts_pictures():
             return
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
-        if self.rendered:
+        if self.rendered and self._stage() in ("fit", "validate"):
             rank_zero_info(rendered.prepare(self.dataset, self.data_dir, self.rendered))
 
     def setup(self, stage: str) -> None:
@@ -132,8 +132,11 @@ class DigitDataModule(L.LightningDataModule):
         return self.augment(images), labels
 
     def _predicts_pictures(self) -> bool:
-        stage = self.trainer.state.fn if self.trainer else "predict"
-        return self.pictures is not None and stage == "predict"
+        return self.pictures is not None and self._stage("predict") == "predict"
+
+    def _stage(self, alone: str = "fit") -> str:
+        """What the trainer is doing; without one what is given."""
+        return str(self.trainer.state.fn.value) if self.trainer and self.trainer.state.fn else alone
 
     def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
         if dataset is None:
