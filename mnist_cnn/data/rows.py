@@ -33,6 +33,8 @@ DIGIT = 48
 """Height of a digit in the straightened row, in pixels."""
 NOTHING = -1.0
 """The score of what is as likely clutter as a row; it takes as much of the confidence."""
+MOST_PARTS = 14
+"""More parts between cuts than one digit has."""
 MOST_CUTS = 120
 """More than that is not a row of digits."""
 
@@ -235,7 +237,7 @@ def _segments(ink: Ink) -> Candidates:
     last = len(seams) - 1
     amounts = [float((small * (side == k)).sum()) for k in range(len(seams) + 1)]
     for start in range(last):
-        for end in range(start + 1, min(last, start + 7) + 1):
+        for end in range(start + 1, min(last, start + MOST_PARTS) + 1):
             if sum(amounts[start + 1 : end + 1]) < 1.2 * stroke * stroke:
                 continue
             part = ink * ((fine > start) & (fine <= end))
@@ -250,20 +252,22 @@ def _segments(ink: Ink) -> Candidates:
             inner = crossed[start + 1 : end]
             width, height = np.ptp(columns) / (2 * DIGIT), np.ptp(lines) / (2 * DIGIT)
             gaps = int((inner < 0.2 * stroke).sum())
-            plausibility.append(_plausibility((crossed[start] + crossed[end]) / stroke, gaps, width, height))
+            cut = (crossed[start] / stroke, crossed[end] / stroke)
+            plausibility.append(_plausibility(cut, gaps, width, height))
     return Candidates.of(images, spans, plausibility)
 
 
-def _plausibility(crossed: float, gaps: int, width: float, height: float) -> float:
+def _plausibility(crossed: tuple[float, float], gaps: int, width: float, height: float) -> float:
     """How much the ink between two cuts looks like one digit.
 
     Args:
-        crossed: The ink that the cuts cross, in strokes.
+        crossed: The ink that each of its two cuts crosses, in strokes: one where digits touch, two through a loop.
         gaps: Gaps without ink in it, from top to bottom.
         width: In heights of a digit.
         height: Likewise.
     """
-    return -0.3 * crossed - 1.2 * gaps - 3.0 * max(0.0, width - 1.0) - 6.0 * max(0.0, 0.6 - height)
+    cuts = sum(0.3 * cut + 1.2 * max(0.0, cut - 1.2) for cut in crossed)
+    return -cuts - 1.2 * gaps - 3.0 * max(0.0, width - 1.0) - 6.0 * max(0.0, 0.6 - height)
 
 
 def _cuts(ink: Ink, stroke: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
