@@ -182,7 +182,7 @@ RACES: dict[str, dict[str, Side]] = {
         "torchvision": Side("torchvision `MNIST` + `ToTensor` + `DataLoader`", torchvision_loop),
     },
     "ladder": {
-        **{name: preset(name) for name in ("fast",)},
+        **{name: preset(name) for name in ("fast", "strong", "accurate")},
         "train_mnist_fast": Side("tuomaso/train_mnist_fast, its one epoch", peer("train_mnist_fast")),
         "tutorial": Side("the tutorial's program, until 99%", peer("tutorial", 0.99)),
         "pytorch_examples": Side("pytorch/examples, until 99%", peer("pytorch_examples", 0.99)),
