@@ -307,8 +307,8 @@ def write(results: dict[str, dict[str, list[Result]]], output: Path | None) -> N
 def table(race: str, sides: dict[str, list[Result]]) -> str:
     """One row for each side: medians, and how many times the time of the first side it takes."""
     first = next(iter(sides.values()))
-    measures = [key for key in COLUMNS if key in first[0]]
-    clock = measures[0]
+    measures = [key for key in COLUMNS if all(key in results[0] for results in sides.values())]
+    clock = "seconds" if race == "ladder" else measures[0]
     header = ["", *(COLUMNS[key] for key in measures), "times the first", "rounds"]
     lines = [header, ["---"] * len(header)]
     for name, results in sides.items():

@@ -63,7 +63,8 @@ def test_sides_take_turns_and_ratios_are_paired(
 
     def side(race: str, name: str, seed: int) -> benchmark.Result:
         turns.append(name)
-        return {"seconds": times[name][seed], "accuracy": 0.99 + seed / 1000, "process": 50.0}
+        own = {"epoch": 1.0} if name == "fast" else {}  # what not every side measures is in no column
+        return {**own, "seconds": times[name][seed], "accuracy": 0.99 + seed / 1000, "process": 50.0}
 
     monkeypatch.setattr(benchmark, "run_side", side)
     benchmark.main(["ladder", "--rounds=3", "--sides", "fast", "tutorial", f"--output={tmp_path}"])
