@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mnist_cnn import DigitDataModule
 from mnist_cnn.data import files, rendered, renderer
 from mnist_cnn.data.datamodule import stratified_sample
+from mnist_cnn.data.files import DataError
 from mnist_cnn.data.scrawls import scrawl
 
 
@@ -118,3 +119,11 @@ def test_scrawls_are_strokes_of_many_kinds(training: tuple[NDArray, NDArray]) ->
         assert set(np.unique(shape)) == {0, 1}
         assert 0.01 < shape.mean() < 0.6
     assert len({shape.tobytes() for shape in shapes}) >= 35
+
+
+def test_too_few_to_be_legible(mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "MNIST").symlink_to(mnist_dir / "MNIST")
+    monkeypatch.setattr(renderer, "render", lambda *_: None)
+    with pytest.raises(DataError, match="none of 3 rendered digits is legible"):
+        rendered.prepare("MNIST", tmp_path, 3)
+    assert not list(tmp_path.glob("*.pt"))

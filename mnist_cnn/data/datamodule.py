@@ -82,7 +82,7 @@ class DigitDataModule(L.LightningDataModule):
             return
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
-            rank_zero_info(rendered.prepare(self.dataset, self.data_dir, self.rendered))
+            rank_zero_info(rendered.prepare(self.dataset, self.data_dir, self._rendered()))
 
     def setup(self, stage: str) -> None:
         """Reads the splits that a stage needs, once."""
@@ -95,7 +95,7 @@ class DigitDataModule(L.LightningDataModule):
                 )
             held_out = stratified_sample(labels, self.val_size)
             if self.rendered:
-                more, named, sources = rendered.load(self.dataset, self.data_dir, self.rendered)
+                more, named, sources = rendered.load(self.dataset, self.data_dir, self._rendered())
                 images, labels = torch.cat([images, more]), torch.cat([labels, named])
                 held_out = torch.cat([held_out, held_out[sources]])
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
@@ -133,6 +133,11 @@ class DigitDataModule(L.LightningDataModule):
 
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"
+
+    def _rendered(self) -> int:
+        """How many digits to render; a few where a batch of everything is all that is asked for."""
+        quick = self.trainer is not None and getattr(self.trainer, "fast_dev_run", False)
+        return min(self.rendered, 100) if quick else self.rendered
 
     def _stage(self, alone: str = "fit") -> str:
         """What the trainer is doing; without one what is given."""

@@ -206,7 +206,8 @@ def _stretched(image: Image.Image) -> Image.Image:
     if (factor := max(image.size) // READ_SIDE) > 1:  # eight bytes a pixel of the whole would be much
         info, image = image.info, image.convert("I" if image.mode[0] == "I" else "F").reduce(factor)
         image.info = info
-    values = np.asarray(image).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # numbers that are none
+        values = np.asarray(image).astype(np.float64)
     values = np.nan_to_num(values, posinf=0, neginf=0).clip(-1e9, 1e9)
     low, high = np.percentile(values, [0.05, 99.95])
     if high <= low:

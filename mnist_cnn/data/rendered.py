@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.data import files, handwriting, ink, mnist_form, renderer, scrawls
-from mnist_cnn.data.files import DatasetName
+from mnist_cnn.data.files import DataError, DatasetName
 
 MAKERS = (renderer, scrawls, handwriting, ink, mnist_form)
 """Modules that decide how a rendered digit looks."""
@@ -27,6 +27,9 @@ def prepare(dataset: DatasetName, data_dir: Path, count: int) -> str:
 
     Returns:
         One line that says where they are.
+
+    Raises:
+        DataError: None of so few was legible.
     """
     path = _path(dataset, data_dir, count)
     with FileLock(path.with_suffix(".lock"), timeout=7200):
@@ -59,6 +62,8 @@ def _make(dataset: DatasetName, data_dir: Path, count: int, path: Path) -> None:
     sources = np.concatenate(rounds)[:count]
     made = track(renderer.render_all(digits, labels.numpy(), sources), description="rendering digits", total=count)
     kept = [(image, label, source) for (image, label), source in zip(made, sources, strict=True) if image is not None]
+    if not kept:
+        raise DataError(f"none of {count} rendered digits is legible: give a larger --data.rendered")
     seen, named, origins = (torch.from_numpy(np.stack(column)) for column in zip(*kept, strict=True))
     with replacing(path) as file:
         torch.save({"images": seen.unsqueeze(1), "labels": named, "sources": origins}, file)
