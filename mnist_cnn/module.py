@@ -277,7 +277,8 @@ def cross_entropy(log_probs: Tensor, labels: Tensor, label_smoothing: float) -> 
         labels: Int64 [B]; -1 for no digit.
         label_smoothing: The share of the target's probability that is spread over all classes.
     """
-    spread = torch.where(labels < 0, 1.0, label_smoothing)
+    log_probs = log_probs.to(torch.promote_types(log_probs.dtype, torch.float32))  # whatever the precision
+    spread = torch.where(labels < 0, 1.0, label_smoothing).to(log_probs.dtype)
     of_label = log_probs.gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
     return -torch.lerp(of_label, log_probs.mean(dim=1), spread).mean()
 

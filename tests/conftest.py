@@ -1,6 +1,7 @@
 """What all tests share: real MNIST, prepared once without a network, and a command line in an empty folder."""
 
 import multiprocessing
+import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.context import BaseContext
@@ -29,6 +30,12 @@ def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(files._unbundle(name))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Ctrl-C acts as on a terminal, though a shell that started the tests in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(
         server.main(["--no-open", *options])
 
     monkeypatch.chdir(tmp_path)
-    assert "train one with fit" in fails(start)
+    assert "train one with fit" in fails(start, "--ckpt_path=best")
     assert "give a number from 0 to 65535" in fails(start, "--port=70000")
     assert "unrecognized arguments" in fails(start, "--prot=1")
     Path("text.ckpt").write_text("text")
