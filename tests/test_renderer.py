@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mnist_cnn import DigitDataModule
-from mnist_cnn.data import files, rendered, renderer
+from mnist_cnn.data import files, photograph, rendered, renderer, writing
 from mnist_cnn.data.datamodule import stratified_sample
 from mnist_cnn.data.files import DataError
 from mnist_cnn.data.scrawls import scrawl
@@ -54,7 +54,7 @@ def test_pages_are_pictures_of_many_kinds(training: tuple[NDArray, NDArray]) -> 
     pages = []
     for k in range(40):
         rng = np.random.default_rng(k)
-        page, place = renderer.photograph(renderer.write(digits[k], rng, int(labels[k])), rng, digits[k + 1])
+        page, place = photograph.photograph(writing.write(digits[k], rng, int(labels[k])), rng, digits[k + 1])
         assert page.dtype == np.uint8
         assert page.shape == (*place.shape, 3)
         assert 0 <= place.min() <= place.max() <= 1.01
@@ -67,7 +67,7 @@ def test_pages_are_pictures_of_many_kinds(training: tuple[NDArray, NDArray]) -> 
 
 def test_ones_get_upstrokes_and_sevens_get_bars(training: tuple[NDArray, NDArray]) -> None:
     digits, labels = training
-    for label, change in ((1, renderer._add_upstroke), (7, renderer._add_bar)):
+    for label, change in ((1, writing._add_upstroke), (7, writing._add_bar)):
         mask = np.pad(cv2.resize(digits[labels == label][0], (160, 160)) // 128, 24)
         before = mask.copy()
         change(mask, np.random.default_rng(0))

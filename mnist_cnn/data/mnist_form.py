@@ -31,8 +31,7 @@ def mnist_form(picture: Picture) -> Picture | None:
     if (rim == ground).mean() < 0.6:  # a few digits of MNIST reach the border
         return None
     form = grey.copy() if ground == 0 else 255 - grey
-    rows, columns = np.flatnonzero(form.any(axis=1)), np.flatnonzero(form.any(axis=0))
-    if not len(rows) or not 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20:
+    if not 19 <= max(cv2.boundingRect(form)[2:]) <= 20:
         return None
     weight = form.astype(np.float64)
     middle = np.array([(weight.sum(1 - axis) * np.arange(28)).sum() / weight.sum() for axis in (0, 1)])
@@ -51,14 +50,14 @@ def to_mnist(ink: Ink) -> Picture | None:
     Returns:
         Uint8 [28, 28], or None where there is no ink.
     """
-    digit = _cut(ink)
+    digit = cut_out(ink)
     if digit is None:
         return None
     for _ in range(2):  # the stroke's width changes the digit's size
         digit = _fit(digit, CANVAS)
         stroke = stroke_width(digit)
         digit = _with_stroke(digit, stroke)
-        digit = _cut(digit)
+        digit = cut_out(digit)
         if digit is None:
             return None
     digit = _fit(digit, CANVAS)
@@ -74,9 +73,10 @@ def to_mnist(ink: Ink) -> Picture | None:
     return form
 
 
-def _cut(ink: Ink) -> Ink | None:
-    rows, columns = np.flatnonzero((ink > 0.3).any(axis=1)), np.flatnonzero((ink > 0.3).any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else None
+def cut_out(ink: Ink) -> Ink | None:
+    """The smallest part of a map, float [H, W] from 0 to 1, that has all its ink; None where there is none."""
+    left, top, width, height = cv2.boundingRect((ink > 0.3).astype(np.uint8))
+    return ink[top : top + height, left : left + width] if width else None
 
 
 def _fit(ink: Ink, side: int) -> Ink:

@@ -10,10 +10,10 @@ from rich.progress import track
 from torch import Tensor
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.data import files, handwriting, ink, mnist_form, renderer, scrawls
+from mnist_cnn.data import files, handwriting, ink, mnist_form, photograph, renderer, scrawls, writing
 from mnist_cnn.data.files import DataError, DatasetName
 
-MAKERS = (renderer, scrawls, handwriting, ink, mnist_form)
+MAKERS = (renderer, writing, scrawls, photograph, handwriting, ink, mnist_form)
 """Modules that decide how a rendered digit looks."""
 
 

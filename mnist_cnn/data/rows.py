@@ -21,7 +21,7 @@ from mnist_cnn.data.ink import (
     resized,
     without_lines,
 )
-from mnist_cnn.data.mnist_form import stroke_width, to_mnist
+from mnist_cnn.data.mnist_form import cut_out, stroke_width, to_mnist
 
 WORK_SIDE = 800
 """Long side of the picture in which the row is searched, in pixels."""
@@ -131,7 +131,7 @@ def _row_of(parts: Components, ink: Ink, noise: float, steps: Picture) -> Row | 
     wanted = np.zeros(parts.count, np.uint8)
     wanted[members] = wanted[near] = 1
     mask: Mask = wanted[parts.labels]
-    if not slope and np.ptp(np.flatnonzero(mask.any(axis=0))) > 2.5 * height:
+    if not slope and cv2.boundingRect(mask)[2] - 1 > 2.5 * height:
         slope = _slope_of_ink(mask)
     score = _row_score(mask, ink, noise, parts, wanted, height)
     everywhere = (0, 0, mask.shape[1], mask.shape[0])
@@ -175,15 +175,14 @@ def _row_score(mask: Mask, ink: Ink, noise: float, parts: Components, wanted: ND
     """How much the strokes look like a row of digits that somebody meant to show."""
     values = ink[mask > 0]
     strength = float(np.percentile(values, 70))
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top, width, tall = cv2.boundingRect(mask)
+    box = np.s_[top : top + tall, left : left + width]
     around = ink[box][cv2.dilate(mask[box], np.ones((5, 5), np.uint8)) == 0]
     disorder = float(np.sqrt(np.mean(np.minimum(around, strength) ** 2))) if around.size > 20 else 0.5 * strength
     score = 1.2 * np.log(min(25.0, strength / (disorder + noise + 0.008))) + 0.35 * np.log(strength)
     own = float((parts.weight * wanted).sum())
     others = float((np.minimum(parts.weight, own) * (wanted == 0) * np.where(parts.at_border, 0.3, 1.0)).sum())
     score -= 2.5 * others / (own + others)
-    width = columns[-1] - columns[0] + 1
     score -= 1.5 * max(0.0, np.log(0.4 * mask.shape[1] / width))
     score -= 2.0 * max(0.0, np.log(1.2 * height / width))
     depth = cv2.distanceTransform(np.pad(mask[box], 1), cv2.DIST_L2, 3)
@@ -224,33 +223,31 @@ def _straightened(picture: Picture, row: Row) -> Ink:
 def _segments(ink: Ink) -> Candidates:
     """Candidates for everything between two cuts of a straightened row."""
     small = cv2.resize(ink, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    rows = np.flatnonzero((small > 0.3).any(axis=1))
-    if not len(rows):
+    if not (small > 0.3).any():
         return Candidates.of([], [], [])
     stroke = max(2.0, stroke_width(small))
     seams, crossed = _cuts(small, stroke)
     if len(seams) > MOST_CUTS:
         return Candidates.of([], [], [])
-    side = (seams[:, :, None] <= np.arange(small.shape[1])).sum(axis=0)  # how many cuts are to the left
-    fine = cv2.resize(side.astype(np.float32), (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_NEAREST)
+    cuts_left = (seams[:, :, None] <= np.arange(small.shape[1])).sum(axis=0)  # how many cuts are to the left
+    fine = cv2.resize(cuts_left.astype(np.float32), (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_NEAREST)
     images, spans, plausibility = [], [], []
     last = len(seams) - 1
-    amounts = [float((small * (side == k)).sum()) for k in range(len(seams) + 1)]
+    amounts = [float((small * (cuts_left == k)).sum()) for k in range(len(seams) + 1)]
     for start in range(last):
         for end in range(start + 1, min(last, start + MOST_PARTS) + 1):
             if sum(amounts[start + 1 : end + 1]) < 1.2 * stroke * stroke:
                 continue
-            part = ink * ((fine > start) & (fine <= end))
-            columns, lines = np.flatnonzero((part > 0.3).any(axis=0)), np.flatnonzero((part > 0.3).any(axis=1))
-            if not len(columns) or (len(columns) > 2 * 1.8 * DIGIT and end > start + 1):
+            part = cut_out(ink * ((fine > start) & (fine <= end)))
+            if part is None or (part.shape[1] > 2 * 1.8 * DIGIT and end > start + 1):
                 break
-            image = to_mnist(part[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1])
+            image = to_mnist(part)
             if image is None:
                 continue
             images.append(image)
             spans.append((start, end))
             inner = crossed[start + 1 : end]
-            width, height = np.ptp(columns) / (2 * DIGIT), np.ptp(lines) / (2 * DIGIT)
+            height, width = ((side - 1) / (2 * DIGIT) for side in part.shape)
             gaps = int((inner < 0.2 * stroke).sum())
             cut = (crossed[start] / stroke, crossed[end] / stroke)
             plausibility.append(_plausibility(cut, gaps, width, height))
