@@ -118,6 +118,7 @@ class ConvNet(Network):
         blocks: tuple[tuple[PositiveInt, ...], ...] = ((16, 16), (32, 32)),
         hidden: tuple[PositiveInt, ...] = (100,),
         dropout: ClosedUnitInterval = 0.5,
+        batch_norm: bool = False,
         scaling: Scaling = "unit",
         initialization: Initialization = "torch",
     ) -> None:
@@ -128,6 +129,7 @@ class ConvNet(Network):
                 conv, conv, pool.
             hidden: Units of each hidden linear layer, for example `[100]`.
             dropout: Probability that a hidden unit is dropped in training.
+            batch_norm: Whether each convolution has batch normalization, after pooling, instead of a bias.
             scaling: What the first convolution gets for pixels 0 to 255: `unit`, 0 to 1; `raw`, as they are; or
                 `standard`, mean 0 and standard deviation 1 over MNIST.
             initialization: Of the weights: `torch`'s default, or `dezero`, normal with standard deviation
@@ -137,10 +139,11 @@ class ConvNet(Network):
         channels, side = 1, 28
         for block in blocks:
             for width in block:
-                layers += [nn.Conv2d(channels, width, kernel_size=3, padding=1), nn.ReLU()]
+                layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=not batch_norm))
+                layers += [nn.BatchNorm2d(width), nn.ReLU()] if batch_norm else [nn.ReLU()]
                 channels = width
-            # Before ReLU it gives the same, and leaves ReLU a quarter of the work.
-            layers.insert(-1, nn.MaxPool2d(2, ceil_mode=True))
+            # Right after the convolution it leaves a quarter of the work to what follows.
+            layers.insert(-2 if batch_norm else -1, nn.MaxPool2d(2, ceil_mode=True))
             side = (side + 1) // 2
         inputs = channels * side * side
         super().__init__(nn.Sequential(*layers), linear_layers(inputs, hidden, dropout), scaling, initialization)

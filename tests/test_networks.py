@@ -14,6 +14,7 @@ NETWORKS = [
     ("ConvNet", MNIST_PLUS_1, 1_208_020),
     ("ConvNet", MNIST_PLUS_2, 589_410),
     ("ConvNet", {"blocks": ((2,),) * 6, "hidden": ()}, 20 + 5 * 38 + 30),
+    ("ConvNet", {"blocks": ((3, 4), (5,)), "hidden": (), "batch_norm": True}, 27 + 6 + 108 + 8 + 180 + 10 + 2460),
     ("CosineCNN", {}, 71_626),
     ("CosineCNN", {"filters": 50, "blocks": ((3, 4),), "hidden": (), "crop": 0}, 1350 + 6 + 108 + 8 + 1010),
 ]
@@ -65,6 +66,14 @@ def test_conv_net_is_the_published_order_of_layers() -> None:
     conv, hidden, output = (layer for layer in network.modules() if hasattr(layer, "weight"))
     x = torch.nn.functional.max_pool2d(conv(images.float()).relu(), 2).flatten(1)
     torch.testing.assert_close(network(images), output(hidden(x).relu()).log_softmax(1))
+
+
+def test_batch_normalization_works_on_what_pooling_leaves() -> None:
+    network = networks.ConvNet(blocks=((3, 4),), batch_norm=True)
+    assert [type(layer).__name__ for layer in network.features] == [
+        *("Conv2d", "BatchNorm2d", "ReLU"),
+        *("Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU"),
+    ]
 
 
 def test_dropout_is_off_in_evaluation() -> None:
