@@ -24,11 +24,12 @@ def training(mnist_dir: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def test_most_digits_stay_legible_and_none_stays_as_it_was(training: tuple[NDArray, NDArray]) -> None:
     digits, labels = training
     made = list(renderer.render_all(digits, labels, np.arange(60)))
-    assert [label for _, label in made] == [-1 if k % 9 == 8 else labels[k] for k in range(60)]
+    scrawls = range(renderer.SCRAWLS - 1, 60, renderer.SCRAWLS)
+    assert [label for _, label in made] == [-1 if k in scrawls else labels[k] for k in range(60)]
     kept = [
         (image, digit) for (image, label), digit in zip(made, digits, strict=False) if label >= 0 and image is not None
     ]
-    assert len(kept) > 45
+    assert len(kept) > 40
     for image, digit in kept:
         assert image.shape == (28, 28)
         assert image.dtype == np.uint8
@@ -94,7 +95,7 @@ def test_rendered_digits_stay_on_the_side_of_their_source(
     images, labels, sources = rendered.load("MNIST", tmp_path, 80)
     of_digits = files.load("MNIST", tmp_path, train=True)[1]
     assert torch.equal(labels[labels >= 0], of_digits[sources][labels >= 0])
-    assert 0 < (labels < 0).sum() < 10
+    assert 0 < (labels < 0).sum() < 20
     assert images.shape == (len(sources), 1, 28, 28)
     assert 50 < len(sources) <= 80
     held_out = stratified_sample(of_digits, 20_000)[sources]

@@ -55,7 +55,7 @@ class DigitDataModule(L.LightningDataModule):
             augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
                 none.
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
-                `mnist_cnn.data.renderer`; one in nine shows none, has the label -1 and teaches doubt. Made once, in
+                `mnist_cnn.data.renderer`; one in five shows none, has the label -1 and teaches doubt. Made once, in
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
             pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.

@@ -30,7 +30,7 @@ from mnist_cnn.data.writing import write, write_no_digit
 
 ALIKE = 0.7
 """Least correlation of what was read with what was written; below it too much is lost or added."""
-SCRAWLS = 9
+SCRAWLS = 5
 """One in so many pictures shows no digit."""
 
 Rng = np.random.Generator

@@ -1,4 +1,4 @@
-"""What is no digit, but may be taken for one: a part of one, two that touch, letters, scribbles, crossing lines."""
+"""What is no digit, but may be taken for one: a part, two that touch, one with a part, letters, scribbles, lines."""
 
 import cv2
 import numpy as np
@@ -25,10 +25,14 @@ def scrawl(side: int, digits: tuple[Picture, Picture], label: int, rng: Rng) -> 
     Returns:
         Uint8 [side, side], strokes 1.
     """
-    kind = rng.choice(5, p=[0.25, 0.2, 0.1, 0.1, 0.35])
+    kind = rng.choice(6, p=[0.3, 0.15, 0.05, 0.05, 0.25, 0.2])
     if kind == 4 and label in DIVISIBLE:
-        return _part(side, digits[0], rng)
-    if kind in (0, 4):
+        return _drawn(_part(digits[0], rng), side)
+    if kind == 5:
+        whole, part = digits[0], _part(digits[1], rng)
+        if cv2.boundingRect(part)[2] >= 6:
+            digits = (whole, part) if rng.random() < 0.5 else (part, whole)
+    if kind in (0, 4, 5):
         return _pair(side, digits, rng)
     canvas = np.zeros((side, side), np.uint8)
     width = max(2, round(side * rng.uniform(0.03, 0.1)))
@@ -63,16 +67,13 @@ def _pair(side: int, digits: tuple[Picture, Picture], rng: Rng) -> Mask:
     return np.pad(mask, ((0, side - mask.shape[0]), (0, side - mask.shape[1])))
 
 
-def _part(side: int, digit: Picture, rng: Rng) -> Mask:
-    """The left or the right part of a digit, as a wrong cut through a row of digits leaves it."""
-    columns = np.flatnonzero(digit.any(axis=0))
-    if not len(columns):
-        return np.zeros((side, side), np.uint8)
-    place = round(columns[0] + rng.uniform(0.4, 0.6) * np.ptp(columns))
+def _part(digit: Picture, rng: Rng) -> Picture:
+    """The left or the right part of a digit, as a wrong cut through a row of digits leaves it, uint8 [28, 28]."""
+    left, _, width, _ = cv2.boundingRect(digit)
+    place = round(left + rng.uniform(0.4, 0.6) * (width - 1))
     lean = rng.normal(0, 0.15)
     at = place + lean * (np.arange(28)[:, None] - 14)
-    kept = np.where((np.arange(28) < at) == (rng.random() < 0.5), digit, 0).astype(np.uint8)
-    return _drawn(kept, side)
+    return np.where((np.arange(28) < at) == (rng.random() < 0.5), digit, 0).astype(np.uint8)
 
 
 def _drawn(digit: Picture, side: int) -> Mask:
@@ -81,8 +82,8 @@ def _drawn(digit: Picture, side: int) -> Mask:
 
 
 def _cut(digit: Picture) -> Picture:
-    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
-    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else digit[:20, :20]
+    left, top, width, height = cv2.boundingRect(digit)
+    return digit[top : top + height, left : left + width] if width else digit[:20, :20]
 
 
 def _letter(canvas: Mask, width: int, rng: Rng) -> None:

@@ -28,12 +28,14 @@ def write(digit: Picture, rng: Rng, label: int = -1) -> Ink:
     field = cv2.resize(digit.astype(np.float32) / 255, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     field = cv2.GaussianBlur(field, (0, 0), rng.uniform(2.5, 4.5))
     mask = np.pad((field > rng.uniform(0.3, 0.5)).astype(np.uint8), MARGIN)
-    if label == 1 and rng.random() < 0.35:
+    if label == 1 and rng.random() < 0.4:
         _add_upstroke(mask, rng)
     if label == 7 and rng.random() < 0.3:
         _add_bar(mask, rng)
     if rng.random() < 0.65:
         mask = _redrawn(mask, SIDE * np.exp(rng.uniform(np.log(0.012), np.log(0.14))))
+    if rng.random() < 0.12:
+        _skip(mask, rng)
     return _bent(mask, rng)
 
 
@@ -50,7 +52,7 @@ def _add_upstroke(mask: Picture, rng: Rng) -> None:
     height = int(np.ptp(rows)) + 1
     width = _pen_width(mask)
     top, bottom = ((int(np.flatnonzero(mask[row]).mean()), int(row)) for row in (rows[0], rows[-1]))
-    angle, length = rng.uniform(0.45, 1.1), rng.uniform(0.2, 0.5) * height  # from the vertical, in radians
+    angle, length = rng.uniform(0.45, 1.1), rng.uniform(0.15, 0.6) * height  # from the vertical, in radians
     end = (round(top[0] - np.sin(angle) * length), round(top[1] + width / 2 + np.cos(angle) * length))
     cv2.line(mask, (top[0], top[1] + width // 2), end, 1, width)
     if rng.random() < 0.35:
@@ -72,6 +74,18 @@ def _add_bar(mask: Picture, rng: Rng) -> None:
     cv2.line(mask, start, stop, 1, _pen_width(mask))
 
 
+def _skip(mask: Picture, rng: Rng) -> None:
+    """Leaves gaps in the strokes, as a pen does that runs dry."""
+    y, x = np.nonzero(mask)
+    if not len(x):
+        return
+    for k in rng.integers(len(x), size=int(rng.integers(1, 4))):
+        turn, reach = rng.uniform(0, np.pi), 0.12 * SIDE
+        step = np.array([np.cos(turn), np.sin(turn)]) * reach
+        start, stop = ((round(x[k] + sign * step[0]), round(y[k] + sign * step[1])) for sign in (-1, 1))
+        cv2.line(mask, start, stop, 0, max(1, round(SIDE * rng.uniform(0.006, 0.035))))
+
+
 def _pen_width(mask: Picture) -> int:
     return max(3, round(stroke_width(mask.astype(np.float32))))
 
@@ -87,12 +101,13 @@ def _redrawn(mask: Picture, width: float) -> Picture:
 def _bent(mask: Mask, rng: Rng) -> Ink:
     ink = mask.astype(np.float32)
     side = ink.shape[0]
-    angle, slant = np.deg2rad(rng.normal(0, 7)), rng.normal(0, 0.12)
-    across, down = np.exp(rng.normal(0, 0.12, 2))
+    wild = rng.choice([1.0, 2.0], p=[0.8, 0.2])  # some hands are far from the school's
+    angle, slant = np.deg2rad(np.clip(rng.normal(0, 7 * wild), -25, 25)), rng.normal(0, 0.12 * wild)
+    across, down = np.exp(rng.normal(0, 0.12 * wild, 2))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turn = turn @ np.array([[across, slant], [0, down]])
     y, x = np.mgrid[:side, :side].astype(np.float32) - side / 2
-    amount = rng.uniform(0, 0.03) * side
+    amount = rng.uniform(0, 0.04) * side
     waves = [smooth(rng, ink.shape, 5) * amount for _ in range(2)]
     at_x = turn[0, 0] * x + turn[0, 1] * y + side / 2 + waves[0]
     at_y = turn[1, 0] * x + turn[1, 1] * y + side / 2 + waves[1]
