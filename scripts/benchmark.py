@@ -208,6 +208,7 @@ RACES: dict[str, dict[str, Side]] = {
 
 COLUMNS = {
     "epoch": "seconds per epoch",
+    "images": "images per second",
     "seconds": "seconds of training",
     "accuracy": "test accuracy",
     "process": "seconds, whole process",
@@ -247,6 +248,8 @@ def print_result(side: Side, seed: int) -> None:
     """What a side's own process does."""
     assert side.run
     result = side.run(seed)
+    if "epoch" in result:
+        result["images"] = 60_000 / result["epoch"]
     result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
     print(json.dumps(result))
 
@@ -321,7 +324,7 @@ def table(race: str, sides: dict[str, list[Result]]) -> str:
 def cell(measure: str, values: Sequence[float]) -> str:
     """Accuracies as mean ± standard deviation, all else as the median."""
     if measure != "accuracy":
-        return f"{statistics.median(values):.0f}" if measure == "memory" else f"{statistics.median(values):.2f}"
+        return f"{statistics.median(values):.{0 if measure in ('images', 'memory') else 2}f}"
     deviation = f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
     return f"{100 * statistics.mean(values):.2f}{deviation}%"
 
