@@ -15,11 +15,12 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from mnist_cnn import networks
 from mnist_cnn.callbacks.figures import TensorBoardFigures
-from mnist_cnn.callbacks.progress import Speed, progress_bar
+from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
 from mnist_cnn.callbacks.results import PredictionWriter, TestReport, verdict
 from mnist_cnn.callbacks.safety import BestAndLast, Diverged, Guard, Interrupted, StopSignals
 from mnist_cnn.checkpoints import (
@@ -34,7 +35,7 @@ from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError, end, explain, fail, first_complaint, is_out_of_memory, program
 from mnist_cnn.export import DigitTrainer
-from mnist_cnn.hardware import has_bfloat16, keep_freed_memory
+from mnist_cnn.hardware import has_bfloat16, keep_freed_memory, remember_that_there_is_no_gpu
 from mnist_cnn.module import DigitClassifier
 
 NOISE = [
@@ -126,6 +127,7 @@ def run(args: ArgsType = None, cli_class: "type[DigitCLI] | None" = None) -> "Di
         cli_class: A subclass of `DigitCLI` with hooks of your own. Default: `DigitCLI`.
     """
     keep_freed_memory()
+    remember_that_there_is_no_gpu()
     if str(Path.cwd()) not in sys.path:  # where a user's own network may lie, as for `python -m`
         sys.path.append(str(Path.cwd()))
     for message in NOISE:
@@ -304,6 +306,8 @@ class DigitCLI(LightningCLI):
         trainer = super().instantiate_trainer(**kwargs, callbacks=[*callbacks, Guard(STOP_SIGNALS), TestReport()])
         if type(trainer.strategy._checkpoint_io) in (type(None), TorchCheckpointIO):  # not one of a strategy's own
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        if type(vars(trainer)["profiler"]) is PassThroughProfiler:  # none was asked for
+            vars(trainer)["profiler"] = NoProfiler()
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:

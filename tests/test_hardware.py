@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,3 +54,23 @@ def test_bfloat16_is_looked_up_for_the_device_that_is_used(monkeypatch: pytest.M
     assert hardware.has_bfloat16("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
     assert not hardware.has_bfloat16("cpu")
+
+
+@pytest.mark.parametrize(("available", "before", "after"), [(False, None, ""), (False, "1", "1"), (True, None, None)])
+def test_an_absent_gpu_is_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch, available: bool, before: str | None, after: str | None
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before or "")
+    if before is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    hardware.remember_that_there_is_no_gpu()
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == after
+
+
+def test_a_profiler_of_the_user_s_own_stays(cli: Callable[..., None], mnist_dir: Path) -> None:
+    for option, kind in (((), "NoProfiler"), (("--trainer.profiler=simple",), "SimpleProfiler")):
+        data = f"--data.data_dir={mnist_dir}"
+        trainer = command_line.run([*TINY, "--trainer.accelerator=cpu", data, *option]).trainer
+        assert type(trainer.profiler).__name__ == kind
