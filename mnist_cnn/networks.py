@@ -316,9 +316,10 @@ class _GELUMaxPool(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         x, indices = ctx.saved_tensors
-        batch, channels, height, width = x.shape
         # As [B, H * W, C], which for channels_last tensors copies nothing.
-        pixels, indices, gradient = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (x, indices, gradient))
-        kept = torch.ops.aten.gelu_backward(gradient, pixels.gather(1, indices))
-        spread = torch.zeros_like(pixels).scatter_(1, indices, kept)
-        return spread.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        pixels, places, slopes = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (x, indices, gradient))
+        kept = torch.ops.aten.gelu_backward(slopes, pixels.gather(1, places))
+        kept = kept.unflatten(1, gradient.shape[2:]).permute(0, 3, 1, 2)
+        if torch.are_deterministic_algorithms_enabled():  # it is, as windows share no place, but torch cannot know
+            return torch.zeros_like(x).flatten(2).scatter_(2, indices.flatten(2), kept.flatten(2)).view_as(x)
+        return F.max_unpool2d(kept, indices, (2, 2), output_size=x.shape[2:])
