@@ -178,6 +178,7 @@ def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
         "blocks": "[[4,4],[8]]",
         "hidden": "[20]",
         "dropout": "0.2",
+        "batch_norm": "true",
         "scaling": "raw",
         "initialization": "dezero",
     }
@@ -193,6 +194,7 @@ def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
         "blocks": [[4, 4], [8]],
         "hidden": [20],
         "dropout": 0.2,
+        "batch_norm": True,
         "scaling": "raw",
         "initialization": "dezero",
     }
