@@ -102,7 +102,8 @@ def test_what_a_result_holds(tiny: Call) -> None:
         "seed": 5,
         "train_batches": 3,
     }
-    network = {"blocks": [[30]], "hidden": [100], "dropout": 0.5, "scaling": "raw", "initialization": "dezero"}
+    network = {"blocks": [[30]], "hidden": [100], "dropout": 0.5, "batch_norm": False}
+    network |= {"scaling": "raw", "initialization": "dezero"}
     assert result["settings"]["model"]["network"]["init_args"] == network
     assert result["settings"]["data"].items() >= {"dataset": "MNIST", "batch_size": 100, "val_size": 0}.items()
     measures = {f"{stage}_{kind}" for stage in ("train", "test", "dropout") for kind in ("loss", "accuracy")}
