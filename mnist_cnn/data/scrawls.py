@@ -18,7 +18,7 @@ def scrawl(side: int, digits: tuple[Picture, Picture], label: int, rng: Rng) -> 
 
     Args:
         side: Of the result, in pixels.
-        digits: Two digits, uint8 [28, 28], white on black: both may become one shape, or the first lose a part.
+        digits: Two digits, uint8 [28, 28], white on black: one shape of both, or of one and a part, or a part alone.
         label: Which digit the first one is.
         rng: Where all chance comes from.
 
