@@ -121,6 +121,11 @@ def _quietly_converted(model: DigitClassifier, format: Format) -> bytes:
             return _converted(model, format)
     except (OSError, MemoryError):
         raise
+    except ImportError as error:
+        raise ExportError(
+            f"the exporter of torch {torch.__version__} does not work with the installed packages ({error}): "
+            f"pip install --upgrade {' '.join(NEEDED_FOR_ONNX)}"
+        ) from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise ExportError(
@@ -145,7 +150,8 @@ def _converted(model: DigitClassifier, format: Format) -> bytes:
 
 def _load(path: Path, format: Format) -> Callable[[Tensor], Tensor]:
     if format == "pt2":
-        return torch.export.load(io.BytesIO(path.read_bytes())).module()  # of a path it wants the ending
+        with _quiet():
+            return torch.export.load(io.BytesIO(path.read_bytes())).module()  # of a path it wants the ending
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

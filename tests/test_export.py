@@ -44,6 +44,16 @@ def test_every_network_as_pt2(network: nn.Module, tmp_path: Path) -> None:
         torch.testing.assert_close(answers, model(IMAGES[:count]))
 
 
+def test_an_exporter_that_lacks_a_package_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> bytes:
+        raise ModuleNotFoundError("No module named 'onnxscript._framework_apis.torch_2_11'")
+
+    monkeypatch.setattr(room, "_converted", missing)
+    with pytest.raises(ExportError, match="torch_2_11.*: pip install --upgrade onnx onnxscript onnxruntime$"):
+        export(DigitClassifier(NETWORKS[0]), tmp_path / "net.onnx", "onnx", IMAGES)
+    assert not list(tmp_path.iterdir())
+
+
 def test_onnx_from_the_command_line_runs_in_onnxruntime(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     cli("export", "--ckpt_path=pretrained")

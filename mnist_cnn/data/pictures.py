@@ -142,7 +142,8 @@ def _read(file: Path | BinaryIO) -> tuple[Picture, str]:
         raise PictureError("a folder")
     if isinstance(file, Path) and not file.is_file() and file.exists():  # a pipe would wait for ever
         raise PictureError("not a regular file")
-    with Image.open(file, formats=_formats()) as image:
+    # Pillow before 11 would resolve the links of a Path.
+    with Image.open(str(file) if isinstance(file, Path) else file, formats=_formats()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise Image.DecompressionBombError
         if min(image.size) < 3 or max(image.size) < 8:
