@@ -49,7 +49,7 @@ def test_an_exporter_that_lacks_a_package_of_its_own(tmp_path: Path, monkeypatch
         raise ModuleNotFoundError("No module named 'onnxscript._framework_apis.torch_2_11'")
 
     monkeypatch.setattr(room, "_converted", missing)
-    with pytest.raises(ExportError, match="torch_2_11.*: pip install --upgrade onnx onnxscript onnxruntime$"):
+    with pytest.raises(ExportError, match=r"torch_2_11.*: pip install --upgrade onnx onnxscript onnxruntime$"):
         export(DigitClassifier(NETWORKS[0]), tmp_path / "net.onnx", "onnx", IMAGES)
     assert not list(tmp_path.iterdir())
 

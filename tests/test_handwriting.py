@@ -11,7 +11,7 @@ from drawn import enlarged, finished, on_paper
 from mnist_cnn.data import files
 from mnist_cnn.data.candidates import Candidates, choose
 from mnist_cnn.data.handwriting import find_digit
-from mnist_cnn.data.ink import without_lines
+from mnist_cnn.data.ink import without_lines, without_rim
 from mnist_cnn.data.mnist_form import mnist_form, stroke_width, to_mnist
 
 HEIGHT = 150
@@ -218,6 +218,26 @@ def test_lines_go_and_the_strokes_that_cross_them_stay() -> None:
     assert without_lines(np.zeros((200, 200), np.uint8)) is None
 
 
+@pytest.mark.parametrize("sides", [("top",), ("bottom", "left", "right")])
+def test_a_scanners_dark_rim_is_no_digit(sides: tuple[str, ...]) -> None:
+    page = np.full((300, 240, 3), 245, np.uint8)
+    cv2.putText(page, "4", (90, 200), cv2.FONT_HERSHEY_SIMPLEX, 4, (40, 40, 40), 6, cv2.LINE_AA)
+    clean = find_digit(page).images[0]
+    slices = {"top": np.s_[:9], "bottom": np.s_[-9:], "left": np.s_[:, :9], "right": np.s_[:, -9:]}
+    for side in sides:
+        page[slices[side]] = 25
+    assert np.corrcoef(find_digit(page).images[0].ravel(), clean.ravel())[0, 1] > 0.95
+
+
+def test_a_bar_that_a_stroke_hangs_on_is_no_rim() -> None:
+    seven = np.zeros((60, 50), np.uint8)
+    seven[:8] = 1
+    cv2.line(seven, (45, 4), (15, 59), 1, 8)
+    assert np.array_equal(without_rim(seven), seven)
+    seven[9:] = 0
+    assert not without_rim(seven).any()
+
+
 def test_no_ink_is_no_digit() -> None:
     assert to_mnist(np.zeros((30, 30), np.float32)) is None
     assert len(choose(Candidates.of([], [], []), np.zeros((0, 10))).digits) == 0
@@ -239,6 +259,15 @@ def test_the_best_path_is_chosen() -> None:
     assert reading.confidence == pytest.approx(0.72 * 0.72**2 / (0.72**2 + 0.5**2))
     assert len(reading.images) == 2
     assert choose(candidates, probabilities((4, 0.9), (2, 0.8), (7, 0.95))).digits == "7"
+
+
+def test_for_one_digit_candidates_that_agree_outweigh_a_better_one() -> None:
+    images = [np.full((28, 28), number, np.uint8) for number in range(3)]
+    candidates = Candidates.of(images, [(0, 1)] * 3, [0.1, -0.1, 0.0])
+    reading = choose(candidates, probabilities((1, 0.99), (2, 0.99), (2, 0.99)))
+    assert reading.digits == "2"
+    assert reading.images.max() == 2
+    assert 0.5 < reading.confidence < 0.7
 
 
 def test_candidates_that_disagree_lower_the_confidence() -> None:

@@ -103,11 +103,9 @@ class RandomElastic(RandomAffine):
     def grid(self, pixels: Tensor) -> Tensor:
         """As `RandomAffine`, bent."""
         count, _, height, width = pixels.shape
-        like = {"device": pixels.device, "dtype": pixels.dtype}
-        knots = torch.randn(count * 2, 36, **like) * (2 * self.bend / width)
+        knots = torch.randn(count * 2, 36, device=pixels.device, dtype=pixels.dtype) * (2 * self.bend / width)
         # What each knot adds to each pixel; a product with it is much faster than to interpolate for every image.
-        share = F.interpolate(
-            torch.eye(36, **like).view(36, 1, 6, 6), (height, width), mode="bicubic", align_corners=True
-        )
+        one_each = torch.eye(36, device=pixels.device, dtype=pixels.dtype).view(36, 1, 6, 6)
+        share = F.interpolate(one_each, (height, width), mode="bicubic", align_corners=True)
         field = (knots @ share.view(36, height * width)).view(count, 2, height, width)
         return super().grid(pixels) + field.permute(0, 2, 3, 1)

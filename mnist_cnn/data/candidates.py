@@ -60,19 +60,38 @@ class Reading:
 def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
     """Chooses the reading that is best as handwriting and to the network.
 
-    A reading weighs as much as it is plausible and as the network is sure of it. The confidence is the share of all
-    weight that says the same digits, so that candidates which disagree lower it.
+    A reading weighs as much as it is plausible and as the network is sure of it. For one digit the answer is what most
+    of the weight says, for a row the heaviest path. The confidence is the share of all weight that says the same
+    digits, so that candidates which disagree lower it.
 
     Args:
         candidates: Of one picture.
         probabilities: Of the ten digits for each candidate, [K, 10].
 
     Returns:
-        The best path through the candidates.
+        What was read, and the images of the best candidates that say so.
     """
     if not len(candidates.images):
         return Reading("", 0.0, candidates.images)
     value = candidates.plausibility + np.log(np.maximum(probabilities.max(axis=1), 1e-9))
+    path = _most_agreed(value, probabilities) if candidates.spans.max() == 1 else _best_path(candidates, value)
+    if not path:
+        return Reading("", 0.0, candidates.images[:0])
+    digits = probabilities[path].argmax(axis=1)
+    confidence = _share(candidates, SHARPNESS * value, probabilities, digits)
+    return Reading("".join(map(str, digits)), confidence, candidates.images[path])
+
+
+def _most_agreed(value: NDArray[Any], probabilities: NDArray[Any]) -> list[int]:
+    """Of candidates for one digit, the best of those that say what most of the weight says."""
+    weight = np.exp(SHARPNESS * (value - value.max()))
+    says = probabilities.argmax(axis=1)
+    answer = max(set(says), key=lambda digit: weight @ probabilities[:, digit])
+    return [int(np.where(says == answer, value, -np.inf).argmax())]
+
+
+def _best_path(candidates: Candidates, value: NDArray[Any]) -> list[int]:
+    """The numbers of the candidates from the first cut to the last that are worth most; none if none get there."""
     last = int(candidates.spans[:, 1].max())
     best: list[tuple[float, list[int]]] = [(0.0, []), *((-np.inf, []) for _ in range(last))]
     for cut in range(1, last + 1):
@@ -80,12 +99,7 @@ def choose(candidates: Candidates, probabilities: NDArray[Any]) -> Reading:
             total, path = best[candidates.spans[k, 0]]
             if total + value[k] > best[cut][0]:
                 best[cut] = (total + float(value[k]), [*path, int(k)])
-    path = best[last][1]
-    if not path:
-        return Reading("", 0.0, candidates.images[:0])
-    digits = probabilities[path].argmax(axis=1)
-    confidence = _share(candidates, SHARPNESS * value, probabilities, digits)
-    return Reading("".join(map(str, digits)), confidence, candidates.images[path])
+    return best[last][1]
 
 
 def _share(

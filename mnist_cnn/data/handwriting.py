@@ -22,6 +22,7 @@ from mnist_cnn.data.ink import (
     noise_level,
     resized,
     without_lines,
+    without_rim,
 )
 from mnist_cnn.data.mnist_form import mnist_form, to_mnist
 from mnist_cnn.data.rows import find_row
@@ -34,18 +35,18 @@ FINE_SIDE = 400
 """Long side of the cut-out from which the digit is drawn."""
 THRESHOLDS = (0.4, 0.24, 0.14, 0.08, 0.045)
 """Least darkness of ink that is tried, as a share of the paper's brightness."""
-ALTERNATIVES = 3
+ALTERNATIVES = 5
 """How many ways to see a picture the network may choose from."""
 MOST_SPECKS = 2500
 """More separate strokes than that are the paper's texture."""
 CLEAR = 2.9
-"""A score from which on no further colour is tried."""
+"""A score from which on no further colour is tried, if the strokes do not reach the border, as ruling does."""
 LEAST = -5.0
 """A score below which there is no digit, only noise or clutter."""
 NOTHING = -1.0
 """The score of what is as likely clutter as a digit; it takes as much of the confidence."""
 VERY_CLEAR = 3.3
-"""A score from which on no wider strokes are tried."""
+"""A score from which on no wider strokes are tried, likewise."""
 
 
 @dataclass
@@ -59,6 +60,12 @@ class Group:
     kernel: float
     strength: float
     score: float = field(default=-99.0)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it stays clear of the border."""
+        left, top, right, bottom = self.box
+        return left > 0 and top > 0 and right < self.mask.shape[1] and bottom < self.mask.shape[0]
 
 
 def find_candidates(picture: Picture, layout: Layout) -> Candidates:
@@ -103,8 +110,8 @@ def _best_groups(work: Picture) -> list[Group]:
             for group in _groups_of_map(ink, kernel, steps):
                 group.channel, group.light = number, light
                 groups.append(group)
-                clear[light] |= group.score > VERY_CLEAR
-        if groups and max(group.score for group in groups) > CLEAR:
+                clear[light] |= group.score > VERY_CLEAR and group.is_inside
+        if any(group.score > CLEAR and group.is_inside for group in groups):
             break
     groups.sort(key=lambda group: -group.score)
     chosen: list[Group] = []
@@ -127,7 +134,7 @@ def _groups_of_map(ink: Ink, kernel: float, steps: Picture) -> Iterator[Group]:
     noise = noise_level(ink)
     previous = -1
     for threshold in THRESHOLDS:
-        mask = (ink > max(threshold, 4 * noise)).astype(np.uint8)
+        mask = without_rim((ink > max(threshold, 4 * noise)).astype(np.uint8))
         area = cv2.countNonZero(mask)
         if area < 0.0003 * mask.size or abs(area - previous) < 0.03 * area:
             continue
@@ -238,9 +245,11 @@ def _judge(group: Group, ink: Ink, noise: float, outside: float, pieces: int) ->
     # Place and size.
     share = long / min(height, width)
     score -= 1.6 * max(0.0, np.log(0.3 / share)) + 4 * max(0.0, np.log(0.07 / share))
-    sides = group.mask[0].sum() + group.mask[-1].sum() + group.mask[:, 0].sum() + group.mask[:, -1].sum()
+    rim = np.concatenate([group.mask[0], group.mask[:, -1], group.mask[-1, ::-1], group.mask[::-1, 0]])
+    sides, contacts = int(rim.sum()), int((rim > np.roll(rim, 1)).sum())
     tight = (left <= 2) + (top <= 2) + (right >= width - 2) + (bottom >= height - 2) >= 3
     score -= 0.5 if tight else 1.2 * (sides > 0) + 5 * min(1.0, sides / long)
+    score -= 0.6 * max(0, contacts - 4)  # printed lines run into it on all sides
     score -= 1.5 * max(0.0, np.log(w / (1.15 * h))) + 0.8 * max(0.0, np.log(h / (8 * w)))
     score -= 2.5 * outside + 0.25 * max(0, pieces - 2)
     outlines, nesting = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)

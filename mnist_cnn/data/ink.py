@@ -1,4 +1,4 @@
-"""Ink in a picture of paper: how dark each pixel is beside the paper around it, and which ink is printed lines."""
+"""Ink in a picture of paper: how dark each pixel is beside the paper around it, and which ink is no writing."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -131,6 +131,25 @@ class Components:
         framed = (self.width > 0.2 * columns) & (self.height > 0.2 * rows)
         hollow = (self.area < 0.3 * self.width * self.height) | (np.minimum(self.width, self.height) < 0.06 * self.long)
         return bool(((spans | framed) & hollow)[1:].any())
+
+
+def without_rim(mask: Mask) -> Mask:
+    """The mask without bars along whole sides of the picture: a scanner's lid, the desk beside the page.
+
+    A bar from which a stroke goes out stays; it may be the top of a 7 in a tight cut-out.
+    """
+    rim = np.zeros_like(mask)
+    for turns in range(4):
+        side = np.rot90(mask, turns)
+        covered = side[: -(-len(side) // 4)].mean(axis=1) > 0.95
+        depth = int(covered.argmin())  # 0 where all of a quarter is covered
+        np.rot90(rim, turns)[:depth] = 1
+    if not rim.any():
+        return mask
+    labels = cv2.connectedComponents(mask)[1]
+    soft: Mask = cv2.dilate(rim, np.ones((7, 7), np.uint8))
+    outside = np.isin(labels, np.unique(labels[(rim & mask) > 0])) & (soft == 0)
+    return mask if cv2.countNonZero(outside.astype(np.uint8)) > 0.1 * rim.sum() else mask & (soft == 0)
 
 
 def without_lines(mask: Mask) -> Mask | None:

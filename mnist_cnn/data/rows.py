@@ -20,6 +20,7 @@ from mnist_cnn.data.ink import (
     noise_level,
     resized,
     without_lines,
+    without_rim,
 )
 from mnist_cnn.data.mnist_form import cut_out, stroke_width, to_mnist
 
@@ -92,7 +93,7 @@ def _best_row(work: Picture) -> Row | None:
 
 def _row_at(ink: Ink, threshold: float, noise: float, steps: Picture) -> Row | None:
     """The better row of a threshold: of all ink, or of that without printed lines."""
-    mask = (ink > threshold).astype(np.uint8)
+    mask = without_rim((ink > threshold).astype(np.uint8))
     if not 0.0003 * mask.size < cv2.countNonZero(mask) < 0.5 * mask.size:
         return None
     parts = Components(mask, ink)

@@ -28,7 +28,7 @@ def write(digit: Picture, rng: Rng, label: int = -1) -> Ink:
     field = cv2.resize(digit.astype(np.float32) / 255, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     field = cv2.GaussianBlur(field, (0, 0), rng.uniform(2.5, 4.5))
     mask = np.pad((field > rng.uniform(0.3, 0.5)).astype(np.uint8), MARGIN)
-    if label == 1 and rng.random() < 0.4:
+    if label == 1 and rng.random() < 0.55:
         _add_upstroke(mask, rng)
     if label == 7 and rng.random() < 0.3:
         _add_bar(mask, rng)
@@ -52,7 +52,7 @@ def _add_upstroke(mask: Picture, rng: Rng) -> None:
     height = int(np.ptp(rows)) + 1
     width = _pen_width(mask)
     top, bottom = ((int(np.flatnonzero(mask[row]).mean()), int(row)) for row in (rows[0], rows[-1]))
-    angle, length = rng.uniform(0.45, 1.1), rng.uniform(0.15, 0.6) * height  # from the vertical, in radians
+    angle, length = rng.uniform(0.45, 1.1), rng.uniform(0.15, 0.75) * height  # from the vertical, in radians
     end = (round(top[0] - np.sin(angle) * length), round(top[1] + width / 2 + np.cos(angle) * length))
     cv2.line(mask, (top[0], top[1] + width // 2), end, 1, width)
     if rng.random() < 0.35:
