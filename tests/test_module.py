@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import CheckpointError
-from mnist_cnn.module import target_probabilities
+from mnist_cnn.module import StageMetrics, target_probabilities
 from mnist_cnn.networks import TutorialCNN
 
 BATCHES = [
@@ -53,6 +53,16 @@ class TestTraining:
         metrics = fit(model, tmp_path, epochs=1).callback_metrics
         for name in ("accuracy", "loss"):  # nothing was learned, so that both passes saw the same network
             torch.testing.assert_close(metrics[f"{name}/train"], metrics[f"{name}/val"])
+
+    def test_training_metrics_go_on_from_what_was_saved(self) -> None:
+        seen, resumed = StageMetrics("train"), StageMetrics("train")
+        scores, labels = torch.eye(10)[[3, 3, 5, 1]], torch.tensor([3, 4, 5, -1])
+        seen.update(torch.tensor(2.0), scores, labels)
+        resumed.restore({**seen.state(), "accuracy": {"tp": torch.tensor(7)}})  # the latter as in earlier versions
+        for metrics in (seen, resumed):
+            metrics.update(torch.tensor(0.5), scores[:2], labels[:2])
+            values = {name: float(value) for name, value in metrics.compute().items()}
+            assert values == pytest.approx({"loss/train": 9 / 6, "accuracy/train": 3 / 5})
 
     @pytest.mark.parametrize("smoothing", [0.0, 0.1])
     def test_what_is_no_digit_shall_be_uniform(self, smoothing: float) -> None:
