@@ -121,12 +121,12 @@ def _quietly_converted(model: DigitClassifier, format: Format) -> bytes:
             return _converted(model, format)
     except (OSError, MemoryError):
         raise
-    except ImportError as error:
-        raise ExportError(
-            f"the exporter of torch {torch.__version__} does not work with the installed packages ({error}): "
-            f"pip install --upgrade {' '.join(NEEDED_FOR_ONNX)}"
-        ) from error
     except Exception as error:
+        if format == "onnx" and isinstance(error, ImportError):
+            raise ExportError(
+                f"the exporter of torch {torch.__version__} does not work with the installed packages ({error}): "
+                f"pip install --upgrade {' '.join(NEEDED_FOR_ONNX)}"
+            ) from error
         reason = str(error).strip().partition("\n")[0]
         raise ExportError(
             f"{type(model.network).__name__} cannot be exported as {format} for batches of any size "

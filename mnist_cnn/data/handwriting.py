@@ -83,7 +83,7 @@ def find_digit(picture: Picture) -> Candidates:
         picture: RGB, uint8 [H, W, 3].
 
     Returns:
-        Up to three candidates, the most plausible first; none for a picture without strokes.
+        At most `ALTERNATIVES` candidates, the most plausible first; none for a picture without strokes.
     """
     form = mnist_form(picture)
     if form is not None:
