@@ -35,6 +35,7 @@ from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError, end, explain, fail, first_complaint, is_out_of_memory, program
 from mnist_cnn.export import DigitTrainer
+from mnist_cnn.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.hardware import has_bfloat16, keep_freed_memory, remember_that_there_is_no_gpu
 from mnist_cnn.module import DigitClassifier
 
@@ -337,6 +338,9 @@ class DigitCLI(LightningCLI):
         network = self.model.network
         count = sum(parameter.numel() for parameter in network.parameters())
         say(f"network: {type(network).__name__}, {count:,} parameters")
+        pools = any(isinstance(layer, networks.GELUMaxPool) for layer in network.modules())
+        if pools and self.trainer.strategy.root_device.type == "cpu" and can_be_compiled() and not compiled():
+            say("GELU and pooling: in torch's operations; a C++ compiler (c++, or $CXX) would save a third of the time")
 
     def after_fit(self) -> None:
         """Says what came out and what to type next."""

@@ -69,6 +69,23 @@ def test_an_absent_gpu_is_looked_for_once(
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == after
 
 
+@pytest.mark.parametrize(
+    ("library", "network", "lines"), [(None, "TutorialCNN", 1), (None, "MLP", 0), (1, "TutorialCNN", 0)]
+)
+def test_a_missing_compiler_is_named_in_one_line(
+    cli: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    library: object,
+    network: str,
+    lines: int,
+) -> None:
+    monkeypatch.setattr(command_line, "can_be_compiled", lambda: True)
+    monkeypatch.setattr(command_line, "compiled", lambda: library)
+    cli(*TINY, f"--model.network={network}", "--trainer.accelerator=cpu")
+    assert capsys.readouterr().out.count("C++ compiler") == lines
+
+
 def test_a_profiler_of_the_user_s_own_stays(cli: Callable[..., None], mnist_dir: Path) -> None:
     for option, kind in (((), "NoProfiler"), (("--trainer.profiler=simple",), "SimpleProfiler")):
         data = f"--data.data_dir={mnist_dir}"

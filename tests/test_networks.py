@@ -92,25 +92,6 @@ def test_the_network_scales_raw_pixels() -> None:
     assert torch.equal(network(images.float()), scaled)
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
-@pytest.mark.parametrize("deterministic", [False, True])
-def test_gelu_max_pool_is_gelu_then_max_pool(
-    memory_format: torch.memory_format, size: tuple[int, int], deterministic: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: deterministic)
-    start = torch.randn(3, 5, *size, dtype=torch.float64)
-    reference, x = (start.clone(memory_format=memory_format).requires_grad_() for _ in range(2))
-    expected = torch.nn.Sequential(torch.nn.GELU(), torch.nn.MaxPool2d(2))(reference)
-    pooled = networks.GELUMaxPool()(x)
-    assert torch.equal(pooled, expected)
-    weights = torch.randn_like(expected)
-    (expected * weights).sum().backward()
-    (pooled * weights).sum().backward()
-    torch.testing.assert_close(x.grad, reference.grad)
-    assert torch.equal(networks.GELUMaxPool()(x.detach()), expected)
-
-
 def test_sizes_are_arguments() -> None:
     network = networks.TutorialCNN(channels=(4, 6), hidden=20)
     assert [tuple(p.shape) for p in network.parameters() if p.ndim > 1] == [
