@@ -1,12 +1,11 @@
-"""Starts the command line, `mnist-cnn` or `python -m mnist_cnn`: before torch is loaded, Ctrl-C ends it silently."""
+"""Starts the command line: `mnist-cnn` or `python -m mnist_cnn`."""
 
-import signal
+from mnist_cnn.start import before_torch
 
 
 def main() -> None:
     """Runs the command line with the arguments of the process."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before_torch()
     from mnist_cnn.cli import main as run
 
     run()

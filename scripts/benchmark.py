@@ -34,6 +34,7 @@ import torch
 import torch.nn.functional as F
 
 import mnist_cnn
+from mnist_cnn.start import THREADS
 
 Result = dict[str, float]
 
@@ -142,7 +143,9 @@ def peer(name: str, target: float = 1.0) -> Callable[[int], Result]:
 def preset(name: str) -> Side:
     """A preset of this project, trained and tested."""
     return Side(
-        f"`{name}`", lambda seed: fit(seed, f"--config={CONFIGS / name}.yaml", "--trainer.accelerator=cpu", test=True)
+        f"`{name}`",
+        lambda seed: fit(seed, f"--config={CONFIGS / name}.yaml", "--trainer.accelerator=cpu", test=True),
+        environment=THREADS,
     )
 
 
@@ -152,12 +155,13 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 RACES: dict[str, dict[str, Side]] = {
     "epoch": {
-        "fit": Side("mnist_cnn, `fit` with all its defaults", lambda seed: fit(seed, *DEFAULT)),
+        "fit": Side("mnist_cnn, `fit` with all its defaults", lambda seed: fit(seed, *DEFAULT), environment=THREADS),
         "fit_bf16": Side(
             "the same, `--trainer.precision=bf16-mixed`",
             lambda seed: fit(seed, *DEFAULT, "--trainer.precision=bf16-mixed"),
+            environment=THREADS,
         ),
-        "bare_loop": Side("a bare loop over the same tensors", bare_loop),
+        "bare_loop": Side("a bare loop over the same tensors", bare_loop, environment=THREADS),
         "torchvision": Side("torchvision `MNIST` + `ToTensor` + `DataLoader`", torchvision_loop),
     },
     "ladder": {

@@ -1,12 +1,11 @@
-"""Starts the page to draw on, `mnist-cnn-draw` or `python -m mnist_cnn.page`: Ctrl-C ends it silently."""
+"""Starts the page to draw on: `mnist-cnn-draw` or `python -m mnist_cnn.page`."""
 
-import signal
+from mnist_cnn.start import before_torch
 
 
 def main() -> None:
     """Serves the page with the arguments of the process."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is lost, also while torch loads
+    before_torch()
     from mnist_cnn.page.server import main as run
 
     run()
