@@ -30,7 +30,10 @@ class NetworkError(RuntimeError):
 
 
 class DigitClassifier(L.LightningModule):
-    """Trains and scores any network that maps images [B, 1, 28, 28] to logits or log-probabilities [B, 10]."""
+    """Trains and scores any network that maps images [B, 1, 28, 28] to logits or log-probabilities [B, 10].
+
+    In training it may also give [K, B, 10], the answers of K parts, each of which is then trained.
+    """
 
     targets: Tensor
 
@@ -139,8 +142,8 @@ class DigitClassifier(L.LightningModule):
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]."""
-        log_probs = self._scores(images).log_softmax(dim=1)  # leaves log-probabilities as they are
+        """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]; in training as the network gives them."""
+        log_probs = self._scores(images).log_softmax(dim=-1)  # leaves log-probabilities as they are
         if self.training:
             return log_probs
         if shift := self.hparams["test_time_shift"]:
@@ -151,11 +154,11 @@ class DigitClassifier(L.LightningModule):
         return (log_probs / self.hparams["temperature"]).log_softmax(dim=1)
 
     def _scores(self, images: Tensor) -> Tensor:
-        """What the network says, [B, 10], in float32 or better, whatever the precision."""
+        """What the network says, [B, 10] or [K, B, 10], in float32 or better, whatever the precision."""
         scores, count = self.network(images), images.shape[0]
         if not torch.jit.is_tracing():
             shape = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            if shape != [count, 10]:
+            if shape != [count, 10] and not (self.training and shape[1:] == [count, 10]):
                 kind = type(self.network).__name__
                 raise NetworkError(f"{kind} returned {shape} for {count} images: it must return [{count}, 10]")
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
@@ -192,9 +195,13 @@ class DigitClassifier(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
         images, labels = batch
-        scores = self._scores(images)
-        loss = F.cross_entropy(scores, self.targets[labels])
-        self.train_metrics.update(loss.detach(), scores.detach(), labels)
+        scores, targets = self._scores(images), self.targets[labels]
+        if scores.ndim == 2:
+            loss, answers = F.cross_entropy(scores, targets), scores
+        else:
+            loss = F.cross_entropy(scores.flatten(0, 1), targets.repeat(len(scores), 1))
+            answers = scores.log_softmax(dim=-1).logsumexp(dim=0)
+        self.train_metrics.update(loss.detach(), answers.detach(), labels)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:

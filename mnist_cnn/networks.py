@@ -1,7 +1,8 @@
 """Networks as plain torch modules: raw pixels in, log-probabilities out."""
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -166,6 +167,7 @@ class CosineCNN(Network):
         hidden: tuple[PositiveInt, ...] = (128,),
         dropout: ClosedUnitInterval = 0.0,
         crop: NonNegativeInt = 2,
+        towers: PositiveInt = 1,
         scaling: Scaling = "standard",
         initialization: Initialization = "torch",
     ) -> None:
@@ -179,6 +181,8 @@ class CosineCNN(Network):
             hidden: Units of each hidden linear layer, for example `[128]`.
             dropout: Probability that a hidden unit is dropped in training.
             crop: Pixels that are cut off at each side of an image, 0 to 4.
+            towers: How many times there is what is trained, side by side on the same fixed filters. Each tower is
+                trained as if it were alone; the answer is the mean of their probabilities.
             scaling: What the first layer gets for pixels 0 to 255: `unit`, 0 to 1; `raw`, as they are; or
                 `standard`, mean 0 and standard deviation 1 over MNIST.
             initialization: Of the trained weights: `torch`'s default, or `dezero`, normal with standard deviation
@@ -189,21 +193,45 @@ class CosineCNN(Network):
         """
         if filters > 50 or crop > 4:
             raise ValueError(f"filters={filters} and crop={crop} must be at most 50 and 4")
+        stem = [Crop(crop), CosineFilters(filters), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(filters, affine=False)]
         side = (28 - 2 * crop - 4) // 2
-        layers: list[nn.Module] = [Crop(crop), CosineFilters(filters), nn.MaxPool2d(2), nn.ReLU()]
-        layers.append(nn.BatchNorm2d(filters, affine=False))
-        channels = filters
+        for _ in blocks:
+            side = (side - 2) // 2
+        if side < 1:
+            raise ValueError(f"blocks={list(map(list, blocks))} leave no pixels: give fewer blocks or a smaller crop")
+        inputs = (blocks[-1][-1] if blocks else filters) * side * side
+        trained = [(self._blocks(filters, blocks), linear_layers(inputs, hidden, dropout)) for _ in range(towers)]
+        if towers == 1:
+            features, classifier = trained[0]
+            super().__init__(nn.Sequential(*stem, *features), classifier, scaling, initialization)
+        else:
+            side_by_side = Towers(nn.Sequential(*features, classifier) for features, classifier in trained)
+            super().__init__(nn.Sequential(*stem), side_by_side, scaling, initialization)
+
+    @staticmethod
+    def _blocks(channels: int, blocks: Sequence[Sequence[int]]) -> list[nn.Module]:
+        layers: list[nn.Module] = []
         for block in blocks:
             for last, width in zip([False] * (len(block) - 1) + [True], block, strict=True):
                 layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=0 if last else 1, bias=False))
                 layers += [nn.MaxPool2d(2)] if last else []
                 layers += [nn.BatchNorm2d(width), nn.ReLU()]
                 channels = width
-            side = (side - 2) // 2
-        if side < 1:
-            raise ValueError(f"blocks={list(map(list, blocks))} leave no pixels: give fewer blocks or a smaller crop")
-        classifier = linear_layers(channels * side * side, hidden, dropout)
-        super().__init__(nn.Sequential(*layers), classifier, scaling, initialization)
+        return layers
+
+
+class Towers(nn.Module):
+    """Classifiers side by side on the same features: trained one by one, they answer together."""
+
+    def __init__(self, towers: Iterable[nn.Module]) -> None:
+        """The classifiers, from features of any one shape to log-probabilities [B, 10]."""
+        super().__init__()
+        self.towers = nn.ModuleList(towers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Log-probabilities: in training each tower's, [K, B, 10], otherwise of the mean of K, [B, 10]."""
+        log_probs = torch.stack([tower(features) for tower in self.towers])
+        return log_probs if self.training else log_probs.logsumexp(dim=0) - math.log(len(self.towers))
 
 
 def linear_layers(inputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:

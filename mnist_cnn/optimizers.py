@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
         """Sorts the parameters of a network; those that need no gradient are left out.
 
         Args:
-            network: Its last parameter with two or more dimensions, the output layer's weight, is AdamW's, like all
+            network: The weights of output layers, matrices of as many rows as the last one, are AdamW's, like all
                 biases and normalisation weights.
             lr: Step size of the hidden weights, as the root mean square of a square matrix's singular values.
             weight_decay: Decoupled, for weights alone.
@@ -32,7 +32,8 @@ class Muon(torch.optim.Optimizer):
             fused: Whether AdamW's arithmetic is one kernel.
         """
         weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-        output = weights[-1:]
+        output = [w for w in weights if w.ndim == 2 and len(w) == len(weights[-1])]
+        hidden = [w for w in weights if not any(w is other for other in output)]
         others = [p for p in network.parameters() if p.requires_grad and p.ndim < 2]
         rule = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
         adamw = {"lr": adamw_lr, "betas": (0.7, 0.9)}  # short memories, for runs of a few hundred steps
@@ -43,7 +44,7 @@ class Muon(torch.optim.Optimizer):
             ],
             fused=fused,
         )
-        super().__init__([{"params": weights[:-1], **rule}, *self._adamw.param_groups], {})
+        super().__init__([{"params": hidden, **rule}, *self._adamw.param_groups], {})
         self._share()
 
     def _share(self) -> None:

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import lightning as L
@@ -53,6 +54,21 @@ class TestTraining:
         metrics = fit(model, tmp_path, epochs=1).callback_metrics
         for name in ("accuracy", "loss"):  # nothing was learned, so that both passes saw the same network
             torch.testing.assert_close(metrics[f"{name}/train"], metrics[f"{name}/val"])
+
+    def test_of_several_answers_each_is_trained_and_their_mean_is_scored(self, tmp_path: Path) -> None:
+        class TwoAnswers(UserNet):
+            def forward(self, images: torch.Tensor) -> torch.Tensor:
+                scores = super().forward(images)
+                both = torch.stack([scores, -2 * scores]).log_softmax(dim=-1)
+                return both if self.training else both.logsumexp(dim=0) - math.log(2)
+
+        model = DigitClassifier(TwoAnswers(), optimizer="sgd", learning_rate=1e-30, weight_decay=0.0)
+        metrics = fit(model, tmp_path, epochs=1).callback_metrics
+        images, labels = (torch.cat(part) for part in zip(*BATCHES, strict=True))
+        with torch.no_grad():
+            losses = [F.nll_loss(answer, labels) for answer in model.network.train()(images)]
+        torch.testing.assert_close(metrics["loss/train"], sum(losses) / 2)
+        torch.testing.assert_close(metrics["accuracy/train"], metrics["accuracy/val"])
 
     def test_training_metrics_go_on_from_what_was_saved(self) -> None:
         seen, resumed = StageMetrics("train"), StageMetrics("train")

@@ -16,6 +16,7 @@ NETWORKS = [
     ("ConvNet", {"blocks": ((2,),) * 6, "hidden": ()}, 20 + 5 * 38 + 30),
     ("ConvNet", {"blocks": ((3, 4), (5,)), "hidden": (), "batch_norm": True}, 27 + 6 + 108 + 8 + 180 + 10 + 2460),
     ("CosineCNN", {}, 71_626),
+    ("CosineCNN", {"towers": 3}, 3 * 71_626),
     ("CosineCNN", {"filters": 50, "blocks": ((3, 4),), "hidden": (), "crop": 0}, 1350 + 6 + 108 + 8 + 1010),
 ]
 """Every network, with arguments, and its number of parameters."""
@@ -100,6 +101,17 @@ def test_sizes_are_arguments() -> None:
         (20, 216),
         (10, 20),
     ]
+
+
+def test_towers_are_trained_one_by_one_and_answer_together() -> None:
+    network = networks.CosineCNN(towers=3)
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
+    assert network(images).shape == (3, 5, 10)
+    network.eval()
+    features = network.features(network.scale(images))
+    probabilities = torch.stack([tower(features).exp() for tower in network.classifier.towers])
+    torch.testing.assert_close(network(images).exp(), probabilities.mean(dim=0))
+    assert probabilities.std(dim=0).max() > 1e-3
 
 
 def test_cosine_filters_are_pairs_of_an_orthonormal_basis_and_stay_as_they_are() -> None:

@@ -1,5 +1,6 @@
 import copy
 
+import pytest
 import torch
 from torch import nn
 
@@ -32,11 +33,12 @@ def test_singular_values_come_near_one() -> None:
         assert values.max() < 1.3
 
 
-def test_every_parameter_is_in_one_group_by_its_kind() -> None:
-    network = CosineCNN(blocks=((4, 4),), hidden=(8,))
+@pytest.mark.parametrize("towers", [1, 3])
+def test_every_parameter_is_in_one_group_by_its_kind(towers: int) -> None:
+    network = CosineCNN(blocks=((4, 4),), hidden=(8,), towers=towers)
     hidden, output, others = (group["params"] for group in Muon(network, **RATES).param_groups)
-    assert [tuple(p.shape) for p in hidden] == [(4, 16, 3, 3), (4, 4, 3, 3), (8, 64)]
-    assert [tuple(p.shape) for p in output] == [(10, 8)]
+    assert [tuple(p.shape) for p in hidden] == [(4, 16, 3, 3), (4, 4, 3, 3), (8, 64)] * towers
+    assert [tuple(p.shape) for p in output] == [(10, 8)] * towers
     assert all(p.ndim == 1 for p in others)
     assert len(hidden) + len(output) + len(others) == len(list(network.parameters()))
 
