@@ -8,23 +8,22 @@ import pytest
 from mnist_cnn.start import THREADS, before_torch
 
 
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(os, "environ", {})
-    return monkeypatch
-
-
-def test_threads_are_told_to_fall_asleep_unless_the_user_said_otherwise(environment: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("own", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
+def test_threads_are_told_to_fall_asleep_unless_the_user_said_otherwise(
+    own: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "what is set is restored")
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
     try:
         before_torch()
-        assert os.environ == THREADS
-        for own in ({"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}):
-            environment.setattr(os, "environ", own.copy())
-            before_torch()
-            assert os.environ == own
     finally:
         signal.signal(signal.SIGINT, handler)
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    assert {name: os.environ[name] for name in names if name in os.environ} == (own or THREADS)
 
 
 @pytest.mark.parametrize("module", ["mnist_cnn.__main__", "mnist_cnn.page.__main__"])
