@@ -152,17 +152,22 @@ def without_rim(mask: Mask) -> Mask:
     return mask if cv2.countNonZero(outside.astype(np.uint8)) > 0.1 * rim.sum() else mask & (soft == 0)
 
 
-def without_lines(mask: Mask) -> Mask | None:
+def without_lines(mask: Mask, shortest: float = 0.16, longest: float = np.inf) -> Mask | None:
     """Removes printed lines, squares and frames from a mask.
 
     A line is straight, thin, near horizontal or vertical, and spans the picture; or it is one of four sides of a
-    frame. Strokes that cross it are kept.
+    frame, or divides one. Strokes that cross it are kept.
+
+    Args:
+        mask: The strokes.
+        shortest: The shortest side of a frame, as a share of the picture's short side.
+        longest: From this length in pixels on any straight piece is a line.
 
     Returns:
         The mask without them, or None where there are none.
     """
     height, width = mask.shape
-    segments = _segments(mask) if cv2.countNonZero(mask) < 0.15 * mask.size else None
+    segments = _segments(mask, shortest) if cv2.countNonZero(mask) < 0.2 * mask.size else None
     if segments is None:
         return None
     across = np.abs(segments[:, 2] - segments[:, 0]) >= np.abs(segments[:, 3] - segments[:, 1])
@@ -172,9 +177,9 @@ def without_lines(mask: Mask) -> Mask | None:
         for x1, y1, x2, y2 in chosen:
             cv2.line(canvas, (x1, y1), (x2, y2), 1, 3)
         drawn.append(canvas)
-    rows = _spanning(drawn[0], axis=1, length=width)
-    columns = _spanning(drawn[1], axis=0, length=height)
-    framed = _frames(drawn[0], drawn[1])
+    rows = _spanning(drawn[0], axis=1, length=width, longest=longest)
+    columns = _spanning(drawn[1], axis=0, length=height, longest=longest)
+    framed = _frames(drawn[0], drawn[1], shortest)
     rows |= drawn[0] & framed
     columns |= drawn[1] & framed
     if not rows.any() and not columns.any():
@@ -182,14 +187,14 @@ def without_lines(mask: Mask) -> Mask | None:
     return _erase(_erase(mask, rows).T, columns.T).T.copy()
 
 
-def _segments(mask: Mask) -> NDArray[np.int32] | None:
+def _segments(mask: Mask, shortest: float) -> NDArray[np.int32] | None:
     """Long thin straight pieces, int [N, 4] as x1, y1, x2, y2, at most 15 degrees from an axis."""
     height, width = mask.shape
     limit = max(4, int(0.035 * max(mask.shape)))
     thick: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((limit, limit), np.uint8))
     near_thick: Mask = cv2.dilate(thick, np.ones((3, 3), np.uint8))
     thin: Mask = mask * (near_thick == 0).astype(np.uint8)
-    length = max(12, int(0.16 * min(height, width)))
+    length = max(12, int(shortest * min(height, width)))
     found = cv2.HoughLinesP(thin, 1, np.pi / 180, length * 2 // 3, minLineLength=length, maxLineGap=max(4, length // 6))
     if found is None:
         return None
@@ -199,8 +204,8 @@ def _segments(mask: Mask) -> NDArray[np.int32] | None:
     return segments[straight] if straight.any() else None
 
 
-def _spanning(lines: Mask, axis: int, length: int) -> Mask:
-    """Those connected lines that run through the picture, or most of it in company of others."""
+def _spanning(lines: Mask, axis: int, length: int, longest: float) -> Mask:
+    """Those connected lines that run through the picture, or most of it in company of others, or are too long."""
     joined = cv2.dilate(lines, np.ones((3, 9) if axis == 1 else (9, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
     extent = stats[:, cv2.CC_STAT_WIDTH if axis == 1 else cv2.CC_STAT_HEIGHT]
@@ -212,19 +217,20 @@ def _spanning(lines: Mask, axis: int, length: int) -> Mask:
     full = (extent[1:] >= 0.85 * length) | (at_edges == 2) | (long & (at_edges >= 1)) | (long & several)
     if several:  # pieces of the same ruling, interrupted by strokes or light
         full |= (extent[1:] >= 0.25 * length) & (at_edges >= 1)
+    full |= extent[1:] >= longest
     keep = np.zeros(count, np.uint8)
     keep[1:] = full & (thickness[1:] < 0.35 * length)
     return keep[labels] & lines
 
 
-def _frames(rows: Mask, columns: Mask) -> Mask:
-    """Filled outer rectangles (as a mask) of lines that form a box: each side covered for the most part."""
+def _frames(rows: Mask, columns: Mask, shortest: float) -> Mask:
+    """Outer rectangles (as a mask) of lines that form a box, each side covered for the most part, and what divides it."""
     both: Mask = cv2.dilate(np.maximum(rows, columns), np.ones((5, 5), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(both)
     result = np.zeros_like(rows)
     for i in range(1, count):
         x, y, w, h = stats[i, :4]
-        if min(w, h) < 0.15 * min(rows.shape):
+        if min(w, h) < 0.9 * shortest * min(rows.shape):
             continue
         part = (labels[y : y + h, x : x + w] == i) & both[y : y + h, x : x + w].astype(bool)
         rim = max(6, int(0.12 * min(w, h)))
@@ -234,23 +240,56 @@ def _frames(rows: Mask, columns: Mask) -> Mask:
             inner[:rim] = inner[-rim:] = 1
             inner[:, :rim] = 1
             inner[:, -rim:] = 1
+            inner |= _reaching(columns[y : y + h, x : x + w])
     return result
+
+
+def _reaching(columns: Mask) -> Mask:
+    """The near-vertical lines that reach from the top of a mask to its bottom, thickened."""
+    joined: Mask = cv2.dilate(columns, np.ones((9, 5), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    keep = (stats[:, cv2.CC_STAT_HEIGHT] > 0.85 * len(columns)) & (np.arange(count) > 0)
+    return keep.astype(np.uint8)[labels]
 
 
 def _erase(mask: Mask, lines: Mask) -> Mask:
     """Clears near-horizontal lines from a mask, except where a stroke crosses them."""
     if not lines.any():
         return mask
-    zone: Mask = cv2.dilate(lines, np.ones((3, 1), np.uint8))
-    hit = mask & zone
-    runs = hit[0] + ((hit[1:] == 1) & (hit[:-1] == 0)).sum(axis=0)
-    crossed = runs > 0
-    thickness = float(np.median(hit.sum(axis=0)[crossed] / runs[crossed])) if crossed.any() else 1.0
+    thickness = _thickness(mask, lines)
+    zone: Mask = cv2.dilate(lines, np.ones((_odd(thickness), 1), np.uint8))
     reach = int(np.ceil(1.7 * thickness)) + 2
     crossing: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((reach, 1), np.uint8))
     rest: Mask = mask * ((zone == 0) | (crossing == 1)).astype(np.uint8)
     bridge: Mask = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((reach, 1), np.uint8))
     return rest | (bridge & zone & mask)
+
+
+def tilt_of_lines(mask: Mask) -> float:
+    """The angle of long straight lines that are near horizontal, in radians, clockwise; 0 where there are none."""
+    width = mask.shape[1]
+    if cv2.countNonZero(mask) > 0.2 * mask.size:
+        return 0.0
+    found = cv2.HoughLinesP(mask, 1, np.pi / 360, width // 6, minLineLength=width // 5, maxLineGap=max(4, width // 50))
+    if found is None:
+        return 0.0
+    x1, y1, x2, y2 = found.reshape(-1, 4).T.astype(np.float64)
+    angles, lengths = np.arctan2(y2 - y1, x2 - x1), np.hypot(x2 - x1, y2 - y1)
+    angles, lengths = angles[level := np.abs(angles) < 0.3], lengths[level]
+    if lengths.sum() < 0.5 * width:
+        return 0.0
+    order = np.argsort(angles)
+    return float(angles[order][np.searchsorted(np.cumsum(lengths[order]), lengths.sum() / 2)])
+
+
+def _thickness(mask: Mask, lines: Mask) -> float:
+    """Median height of the mask where near-horizontal lines run, in pixels."""
+    above, below = np.zeros_like(mask, np.int32), np.zeros_like(mask, np.int32)
+    for y in range(1, len(mask)):
+        above[y] = (above[y - 1] + 1) * mask[y - 1]
+        below[-1 - y] = (below[-y] + 1) * mask[-y]
+    on = (mask & lines) > 0
+    return float(np.median((above + below + 1)[on])) if on.any() else 1.0
 
 
 def _odd(size: float) -> int:

@@ -19,6 +19,7 @@ from mnist_cnn.data.ink import (
     ink_map,
     noise_level,
     resized,
+    tilt_of_lines,
     without_lines,
     without_rim,
 )
@@ -34,6 +35,8 @@ DIGIT = 48
 """Height of a digit in the straightened row, in pixels."""
 NOTHING = -1.0
 """The score of what is as likely clutter as a row; it takes as much of the confidence."""
+SHORTEST_SIDE = 0.06
+"""Shortest side of a box around a digit, as a share of the picture's short side."""
 MOST_PARTS = 14
 """More parts between cuts than one digit has."""
 MOST_CUTS = 120
@@ -78,17 +81,32 @@ def _best_row(work: Picture) -> Row | None:
         smooth = cv2.GaussianBlur(channel, (0, 0), 0.7)
         steps = edge_steps(channel)
         for light in (False, True):
+            tilt: float | None = None
             for kernel in KERNELS:
                 ink = ink_map(smooth, light, kernel * max(channel.shape))
                 noise = noise_level(ink)
+                if tilt is None:
+                    tilt = tilt_of_lines((ink > max(THRESHOLDS[0], 4 * noise)).astype(np.uint8))
+                ink, leaning = _turned(ink, tilt), _turned(steps, tilt)
                 for threshold in THRESHOLDS:
-                    row = _row_at(ink, max(threshold, 4 * noise), noise, steps)
+                    row = _row_at(ink, max(threshold, 4 * noise), noise, leaning)
                     if row is not None and (best is None or row.score > best.score):
                         row.channel, row.light, row.kernel = number, light, kernel
+                        row.mask, row.angle = _turned(row.mask, -tilt), row.angle + tilt
                         best = row
         if best is not None and best.score > 2.2:
             break
     return best
+
+
+def _turned(image: Picture, angle: float) -> Picture:
+    """Turned anticlockwise about its middle by an angle in radians, blank in the corners."""
+    if not angle:
+        return image
+    height, width = image.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), np.degrees(angle), 1)
+    flags = cv2.INTER_NEAREST if image.dtype == np.uint8 else cv2.INTER_LINEAR
+    return cv2.warpAffine(image, turn, (width, height), flags=flags)
 
 
 def _row_at(ink: Ink, threshold: float, noise: float, steps: Picture) -> Row | None:
@@ -97,13 +115,15 @@ def _row_at(ink: Ink, threshold: float, noise: float, steps: Picture) -> Row | N
     if not 0.0003 * mask.size < cv2.countNonZero(mask) < 0.5 * mask.size:
         return None
     parts = Components(mask, ink)
-    rows = [_row_of(parts, ink, noise, steps)]
-    if parts.may_be_lines():
-        bare = without_lines(mask)
+    row = _row_of(parts, ink, noise, steps)
+    bare = without_lines(mask, SHORTEST_SIDE)
+    if bare is not None:
+        row = _row_of(Components(bare, ink), ink, noise, steps) or row
+    if row is not None:
+        bare = without_lines(mask if bare is None else bare, SHORTEST_SIDE, 2.2 * row.height)
         if bare is not None:
-            rows.append(_row_of(Components(bare, ink), ink, noise, steps))
-    found = [row for row in rows if row is not None]
-    return max(found, key=lambda row: row.score) if found else None
+            row = _row_of(Components(bare, ink), ink, noise, steps) or row
+    return row
 
 
 def _row_of(parts: Components, ink: Ink, noise: float, steps: Picture) -> Row | None:
@@ -189,6 +209,7 @@ def _row_score(mask: Mask, ink: Ink, noise: float, parts: Components, wanted: ND
     depth = cv2.distanceTransform(np.pad(mask[box], 1), cv2.DIST_L2, 3)
     stroke = 3 * float(np.mean(depth[depth > 0]))
     score -= 12 * max(0.0, stroke / height - 0.25)
+    score -= 10 * max(0.0, float(mask[box].mean()) - 0.45)  # the inside of boxes
     touching = mask[0].any() + mask[-1].any() + mask[:, 0].any() + mask[:, -1].any()
     return float(score - 0.5 * touching)
 
