@@ -206,6 +206,8 @@ def _segments(mask: Mask, shortest: float) -> NDArray[np.int32] | None:
 
 def _spanning(lines: Mask, axis: int, length: int, longest: float) -> Mask:
     """Those connected lines that run through the picture, or most of it in company of others, or are too long."""
+    if not lines.any():
+        return lines
     joined = cv2.dilate(lines, np.ones((3, 9) if axis == 1 else (9, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
     extent = stats[:, cv2.CC_STAT_WIDTH if axis == 1 else cv2.CC_STAT_HEIGHT]
@@ -224,7 +226,7 @@ def _spanning(lines: Mask, axis: int, length: int, longest: float) -> Mask:
 
 
 def _frames(rows: Mask, columns: Mask, shortest: float) -> Mask:
-    """Outer rectangles (as a mask) of lines that form a box, each side covered for the most part, and what divides it."""
+    """Outer rectangles (as a mask) of lines that form a box, each side covered for the most part; what divides it."""
     both: Mask = cv2.dilate(np.maximum(rows, columns), np.ones((5, 5), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(both)
     result = np.zeros_like(rows)

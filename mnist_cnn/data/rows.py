@@ -88,8 +88,14 @@ def _best_row(work: Picture) -> Row | None:
                 if tilt is None:
                     tilt = tilt_of_lines((ink > max(THRESHOLDS[0], 4 * noise)).astype(np.uint8))
                 ink, leaning = _turned(ink, tilt), _turned(steps, tilt)
+                previous = -1
                 for threshold in THRESHOLDS:
-                    row = _row_at(ink, max(threshold, 4 * noise), noise, leaning)
+                    mask = without_rim((ink > max(threshold, 4 * noise)).astype(np.uint8))
+                    area = cv2.countNonZero(mask)
+                    if abs(area - previous) < 0.05 * area:
+                        continue
+                    previous = area
+                    row = _row_of_mask(mask, ink, noise, leaning)
                     if row is not None and (best is None or row.score > best.score):
                         row.channel, row.light, row.kernel = number, light, kernel
                         row.mask, row.angle = _turned(row.mask, -tilt), row.angle + tilt
@@ -109,13 +115,11 @@ def _turned(image: Picture, angle: float) -> Picture:
     return cv2.warpAffine(image, turn, (width, height), flags=flags)
 
 
-def _row_at(ink: Ink, threshold: float, noise: float, steps: Picture) -> Row | None:
-    """The better row of a threshold: of all ink, or of that without printed lines."""
-    mask = without_rim((ink > threshold).astype(np.uint8))
+def _row_of_mask(mask: Mask, ink: Ink, noise: float, steps: Picture) -> Row | None:
+    """The row in a mask, without printed lines where there are any."""
     if not 0.0003 * mask.size < cv2.countNonZero(mask) < 0.5 * mask.size:
         return None
-    parts = Components(mask, ink)
-    row = _row_of(parts, ink, noise, steps)
+    row = _row_of(Components(mask, ink), ink, noise, steps)
     bare = without_lines(mask, SHORTEST_SIDE)
     if bare is not None:
         row = _row_of(Components(bare, ink), ink, noise, steps) or row
