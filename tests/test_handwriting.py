@@ -66,6 +66,16 @@ def boxed(page: np.ndarray) -> np.ndarray:
     return page
 
 
+def circled(page: np.ndarray) -> np.ndarray:
+    cv2.ellipse(page, (130, 150), (112, 130), 0, 10, 365, (45, 45, 60), 6)
+    return page
+
+
+def underlined(page: np.ndarray) -> np.ndarray:
+    cv2.line(page, (60, 285), (215, 280), (45, 45, 60), 6)
+    return page
+
+
 def holes_and_specks(page: np.ndarray) -> np.ndarray:
     for y in range(30, 300, 50):
         cv2.circle(page, (10, y), 7, (40, 40, 40), -1)
@@ -103,6 +113,8 @@ DIFFICULTIES: list[Callable[[np.ndarray], np.ndarray]] = [
     ruled,
     squared,
     boxed,
+    circled,
+    underlined,
     holes_and_specks,
     cut_off_neighbour,
     blurred,

@@ -1,5 +1,6 @@
 """Rows of digits: every digit is among what was cut out, and a perfect judge chooses the right cuts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,17 @@ def row(digits: np.ndarray, gap: int) -> np.ndarray:
     return on_paper(ink, (260, 960), (70, 30))
 
 
+def cells(digits: np.ndarray) -> np.ndarray:
+    """The ink of LABELS, each in the middle of a cell of 92 pixels."""
+    ink = np.zeros((80, 92 * len(LABELS)), np.float32)
+    for k, label in enumerate(LABELS):
+        digit = enlarged(digits[label], 64)
+        digit = digit[:, digit.max(axis=0) > 0.5]
+        y, x = 4, 92 * k + (82 - digit.shape[1]) // 2
+        ink[y : y + digit.shape[0], x : x + digit.shape[1]] = digit
+    return ink
+
+
 def read(picture: np.ndarray, digits: np.ndarray) -> str:
     """Reads with a judge that compares with the digits themselves."""
     candidates = find_row(picture)
@@ -52,6 +64,45 @@ def test_a_slanted_line_is_straightened(digits: np.ndarray) -> None:
     page = row(digits, 20)
     turn = cv2.getRotationMatrix2D((480, 130), 9, 0.9)
     page = cv2.warpAffine(page, turn, (960, 300), borderMode=cv2.BORDER_REPLICATE)
+    assert read(finished(page), digits) == "".join(map(str, LABELS))
+
+
+def boxes(page: np.ndarray) -> None:
+    for left in range(45, 620, 92):
+        cv2.rectangle(page, (left, 60), (left + 82, 168), (90, 90, 90), 2)
+
+
+def divided_box(page: np.ndarray) -> None:
+    cv2.rectangle(page, (42, 58), (596, 168), (90, 90, 90), 2)
+    for x in range(134, 590, 92):
+        cv2.line(page, (x, 58), (x, 168), (90, 90, 90), 2)
+
+
+def comb(page: np.ndarray) -> None:
+    cv2.line(page, (42, 172), (596, 172), (90, 90, 90), 2)
+    for x in range(42, 600, 92):
+        cv2.line(page, (x, 150), (x, 172), (90, 90, 90), 2)
+
+
+def ruling(page: np.ndarray) -> None:
+    for y in range(22, 260, 46):
+        page[y : y + 3] = (120, 130, 160)
+    cv2.line(page, (30, 0), (26, 259), (190, 90, 90), 3)
+
+
+def squares(page: np.ndarray) -> None:
+    ruling(page)
+    for x in range(15, 960, 46):
+        page[:, x : x + 2] = (140, 150, 180)
+
+
+@pytest.mark.parametrize("turned", [0, 4])
+@pytest.mark.parametrize("lines", [boxes, divided_box, comb, ruling, squares])
+def test_printed_lines_are_no_digits(lines: Callable[[np.ndarray], None], turned: int, digits: np.ndarray) -> None:
+    page = on_paper(cells(digits), (260, 960), (74, 45), pen=(90, 90, 100))
+    lines(page)
+    turn = cv2.getRotationMatrix2D((480, 130), turned, 0.9 if turned else 1)
+    page = cv2.warpAffine(page, turn, (960, 260), borderMode=cv2.BORDER_REPLICATE)
     assert read(finished(page), digits) == "".join(map(str, LABELS))
 
 

@@ -158,6 +158,8 @@ def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float, st
     for seed in np.argsort(-salience)[:3]:
         if seed in seen or parts.long[seed] < 0.04 * min(ink.shape) or not seed:
             continue
+        if parts.width[seed] > 4 * parts.height[seed]:
+            continue  # an underline
         members = _members(parts, int(seed))
         seen += members
         box = (
@@ -174,20 +176,24 @@ def _groups_of_mask(parts: Components, ink: Ink, noise: float, kernel: float, st
         group = Group(strokes, box, 0, False, kernel, 0.0)
         own = float(parts.weight[members].sum())
         others = np.minimum(parts.weight, own) * (wanted == 0) * np.where(parts.at_border, 0.3, 1.0)
+        others[parts.encloses(int(seed))] = 0
         outside = float(others.sum()) / (own + float(others.sum()))
         _judge(group, ink, noise, outside, len(members))
         group.score -= _shape_faults(group, steps)
+        if parts.is_ring_around_something(int(seed)):
+            group.score -= 3
         yield group
 
 
 def _members(parts: Components, seed: int) -> list[int]:
     """The components that belong to the same digit as `seed`: near it, not too small, not cut by the border."""
     members = [seed]
+    around = parts.encloses(seed)
     left, top, right, bottom = parts.left[seed], parts.top[seed], parts.right[seed], parts.bottom[seed]
     for i in np.argsort(-parts.weight)[:12]:
         if i in (0, seed) or parts.weight[i] < 0.02 * parts.weight[seed]:
             continue
-        if parts.at_border[i] and not parts.at_border[seed]:
+        if around[i] or (parts.at_border[i] and not parts.at_border[seed]):
             continue
         if (parts.left[i] > left and parts.right[i] < right and parts.top[i] > top and parts.bottom[i] < bottom) and (
             parts.weight[i] > 0.1 * parts.weight[seed]
@@ -203,6 +209,9 @@ def _members(parts: Components, seed: int) -> list[int]:
             max(bottom, parts.bottom[i]),
         )
         width, height = union[2] - union[0], union[3] - union[1]
+        flat, below = parts.width[i] > 4 * parts.height[i], parts.top[i] > bottom
+        if flat and below and (gap_y > 0.05 * size or parts.width[i] > 1.15 * (right - left)):
+            continue  # an underline
         small = parts.weight[i] < 0.06 * parts.weight[seed]
         # The bar of a 5 stands above its body; what stands beside a digit is more often another one.
         if gap_x > (0.06 if small else 0.15) * size or gap_y > (0.1 if small else 0.4) * size:

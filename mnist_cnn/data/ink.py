@@ -132,6 +132,17 @@ class Components:
         hollow = (self.area < 0.3 * self.width * self.height) | (np.minimum(self.width, self.height) < 0.06 * self.long)
         return bool(((spans | framed) & hollow)[1:].any())
 
+    def encloses(self, inner: int) -> NDArray[np.bool_]:
+        """Which components are hollow and about as wide as high, and have another one inside, as a circle has."""
+        round_ = (self.width > 0.75 * self.height) & (self.area < 0.4 * self.width * self.height)
+        beside = (self.left < self.left[inner]) & (self.right > self.right[inner])
+        return round_ & beside & (self.top < self.top[inner]) & (self.bottom > self.bottom[inner]) & (self.weight > 0)
+
+    def is_ring_around_something(self, outer: int) -> bool:
+        """Whether a component encloses one that may be a digit."""
+        large = (self.height > 0.35 * self.height[outer]) & (self.weight > 0.15 * self.weight[outer])
+        return any(self.encloses(int(inner))[outer] for inner in np.flatnonzero(large))
+
 
 def without_rim(mask: Mask) -> Mask:
     """The mask without bars along whole sides of the picture: a scanner's lid, the desk beside the page.
@@ -152,49 +163,73 @@ def without_rim(mask: Mask) -> Mask:
     return mask if cv2.countNonZero(outside.astype(np.uint8)) > 0.1 * rim.sum() else mask & (soft == 0)
 
 
-def without_lines(mask: Mask, shortest: float = 0.16, longest: float = np.inf) -> Mask | None:
+def without_lines(mask: Mask) -> Mask | None:
     """Removes printed lines, squares and frames from a mask.
 
     A line is straight, thin, near horizontal or vertical, and spans the picture; or it is one of four sides of a
     frame, or divides one. Strokes that cross it are kept.
 
+    Returns:
+        The mask without them, or None where there are none.
+    """
+    height, width = mask.shape
+    shortest = 0.16 * min(height, width)
+    segments = _segments(mask, shortest) if cv2.countNonZero(mask) < 0.2 * mask.size else None
+    if segments is None:
+        return None
+    steep = np.abs(segments[:, 2] - segments[:, 0]) < np.abs(segments[:, 3] - segments[:, 1])
+    drawn = []
+    for chosen in (segments[~steep], segments[steep]):
+        canvas = np.zeros_like(mask)
+        for x1, y1, x2, y2 in chosen:
+            cv2.line(canvas, (x1, y1), (x2, y2), 1, 3)
+        drawn.append(canvas)
+    return _without(mask, drawn[0], drawn[1], shortest, np.inf)
+
+
+def without_level_lines(mask: Mask, shortest: float, longest: float) -> Mask | None:
+    """Removes printed lines that are level or upright, as `without_lines`.
+
     Args:
         mask: The strokes.
-        shortest: The shortest side of a frame, as a share of the picture's short side.
+        shortest: The shortest side of a frame, in pixels; lines are thinner than a quarter of it.
         longest: From this length in pixels on any straight piece is a line.
 
     Returns:
         The mask without them, or None where there are none.
     """
-    height, width = mask.shape
-    segments = _segments(mask, shortest) if cv2.countNonZero(mask) < 0.2 * mask.size else None
-    if segments is None:
-        return None
-    across = np.abs(segments[:, 2] - segments[:, 0]) >= np.abs(segments[:, 3] - segments[:, 1])
-    drawn = []
-    for chosen in (segments[across], segments[~across]):
-        canvas = np.zeros_like(mask)
-        for x1, y1, x2, y2 in chosen:
-            cv2.line(canvas, (x1, y1), (x2, y2), 1, 3)
-        drawn.append(canvas)
-    rows = _spanning(drawn[0], axis=1, length=width, longest=longest)
-    columns = _spanning(drawn[1], axis=0, length=height, longest=longest)
-    framed = _frames(drawn[0], drawn[1], shortest)
-    rows |= drawn[0] & framed
-    columns |= drawn[1] & framed
+    thin = _thin(mask, max(8, int(shortest / 4)))
+    length, slack = max(9, int(0.7 * shortest)), max(3, int(0.06 * shortest) | 1)
+    drawn = [
+        cv2.morphologyEx(cv2.dilate(thin, np.ones(leaning, np.uint8)), cv2.MORPH_OPEN, np.ones(along, np.uint8)) & thin
+        for leaning, along in (((slack, 1), (1, length)), ((1, slack), (length, 1)))
+    ]
+    return _without(mask, drawn[0], drawn[1], shortest, longest)
+
+
+def _without(mask: Mask, across: Mask, upright: Mask, shortest: float, longest: float) -> Mask | None:
+    """The mask without those of the straight pieces that are printed lines, or None where none is."""
+    rows = _spanning(across, axis=1, length=mask.shape[1], longest=longest)
+    columns = _spanning(upright, axis=0, length=mask.shape[0], longest=longest)
+    framed = _frames(across, upright, shortest)
+    rows |= across & framed
+    columns |= upright & framed
     if not rows.any() and not columns.any():
         return None
     return _erase(_erase(mask, rows).T, columns.T).T.copy()
 
 
-def _segments(mask: Mask, shortest: float) -> NDArray[np.int32] | None:
-    """Long thin straight pieces, int [N, 4] as x1, y1, x2, y2, at most 15 degrees from an axis."""
-    height, width = mask.shape
-    limit = max(4, int(0.035 * max(mask.shape)))
+def _thin(mask: Mask, limit: int) -> Mask:
+    """The strokes that are thinner than a limit in pixels."""
     thick: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((limit, limit), np.uint8))
     near_thick: Mask = cv2.dilate(thick, np.ones((3, 3), np.uint8))
-    thin: Mask = mask * (near_thick == 0).astype(np.uint8)
-    length = max(12, int(shortest * min(height, width)))
+    return mask * (near_thick == 0).astype(np.uint8)
+
+
+def _segments(mask: Mask, shortest: float) -> NDArray[np.int32] | None:
+    """Long thin straight pieces, int [N, 4] as x1, y1, x2, y2, at most 15 degrees from an axis."""
+    thin = _thin(mask, max(4, int(0.035 * max(mask.shape))))
+    length = max(12, int(shortest))
     found = cv2.HoughLinesP(thin, 1, np.pi / 180, length * 2 // 3, minLineLength=length, maxLineGap=max(4, length // 6))
     if found is None:
         return None
@@ -232,7 +267,7 @@ def _frames(rows: Mask, columns: Mask, shortest: float) -> Mask:
     result = np.zeros_like(rows)
     for i in range(1, count):
         x, y, w, h = stats[i, :4]
-        if min(w, h) < 0.9 * shortest * min(rows.shape):
+        if min(w, h) < 0.9 * shortest:
             continue
         part = (labels[y : y + h, x : x + w] == i) & both[y : y + h, x : x + w].astype(bool)
         rim = max(6, int(0.12 * min(w, h)))
@@ -272,12 +307,16 @@ def tilt_of_lines(mask: Mask) -> float:
     width = mask.shape[1]
     if cv2.countNonZero(mask) > 0.2 * mask.size:
         return 0.0
-    found = cv2.HoughLinesP(mask, 1, np.pi / 360, width // 6, minLineLength=width // 5, maxLineGap=max(4, width // 50))
+    thin = _thin(mask, max(5, int(0.012 * width)))
+    found = cv2.HoughLinesP(thin, 1, np.pi / 360, width // 6, minLineLength=width // 5, maxLineGap=max(4, width // 50))
     if found is None:
         return 0.0
     x1, y1, x2, y2 = found.reshape(-1, 4).T.astype(np.float64)
+    along = np.linspace(0, 1, 60)[:, None]
+    drawn = mask[np.rint(y1 + along * (y2 - y1)).astype(int), np.rint(x1 + along * (x2 - x1)).astype(int)]
     angles, lengths = np.arctan2(y2 - y1, x2 - x1), np.hypot(x2 - x1, y2 - y1)
-    angles, lengths = angles[level := np.abs(angles) < 0.3], lengths[level]
+    lines = (np.abs(angles) < 0.3) & (drawn.mean(axis=0) > 0.8)  # no tops of digits beside each other
+    angles, lengths = angles[lines], lengths[lines]
     if lengths.sum() < 0.5 * width:
         return 0.0
     order = np.argsort(angles)

@@ -20,7 +20,7 @@ from mnist_cnn.data.ink import (
     noise_level,
     resized,
     tilt_of_lines,
-    without_lines,
+    without_level_lines,
     without_rim,
 )
 from mnist_cnn.data.mnist_form import cut_out, stroke_width, to_mnist
@@ -120,13 +120,15 @@ def _row_of_mask(mask: Mask, ink: Ink, noise: float, steps: Picture) -> Row | No
     if not 0.0003 * mask.size < cv2.countNonZero(mask) < 0.5 * mask.size:
         return None
     row = _row_of(Components(mask, ink), ink, noise, steps)
-    bare = without_lines(mask, SHORTEST_SIDE)
-    if bare is not None:
-        row = _row_of(Components(bare, ink), ink, noise, steps) or row
-    if row is not None:
-        bare = without_lines(mask if bare is None else bare, SHORTEST_SIDE, 2.2 * row.height)
+    longest = np.inf
+    for _ in range(2):
+        if row is None:
+            break
+        bare = without_level_lines(mask, max(SHORTEST_SIDE * min(mask.shape), 0.6 * row.height), longest)
         if bare is not None:
-            row = _row_of(Components(bare, ink), ink, noise, steps) or row
+            mask = bare
+            row = _row_of(Components(mask, ink), ink, noise, steps) or row
+        longest = 2.2 * row.height
     return row
 
 
@@ -213,7 +215,8 @@ def _row_score(mask: Mask, ink: Ink, noise: float, parts: Components, wanted: ND
     depth = cv2.distanceTransform(np.pad(mask[box], 1), cv2.DIST_L2, 3)
     stroke = 3 * float(np.mean(depth[depth > 0]))
     score -= 12 * max(0.0, stroke / height - 0.25)
-    score -= 10 * max(0.0, float(mask[box].mean()) - 0.45)  # the inside of boxes
+    filled = parts.area[wanted > 0].sum() / (parts.width * parts.height)[wanted > 0].sum()
+    score -= 10 * max(0.0, float(filled) - 0.55)  # the inside of boxes
     touching = mask[0].any() + mask[-1].any() + mask[:, 0].any() + mask[:, -1].any()
     return float(score - 0.5 * touching)
 
