@@ -50,7 +50,7 @@ def can_be_compiled() -> bool:
 
 @functools.cache
 def compiled() -> ctypes.CDLL | None:
-    """The operation in C++, compiled for this CPU by `$CXX`, or else `c++`, in half a second per process.
+    """The operation in C++, compiled for this CPU by `$CXX`, or else `c++`, in a quarter of a second per process.
 
     `None` where that cannot be done: on other systems than Linux, on CPUs without AVX2, without a compiler, or where
     the compiler brings an OpenMP of its own, whose threads would be in the way of torch's. Setting CXX to nothing

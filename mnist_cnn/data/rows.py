@@ -81,13 +81,14 @@ def _best_row(work: Picture) -> Row | None:
         smooth = cv2.GaussianBlur(channel, (0, 0), 0.7)
         steps = edge_steps(channel)
         for light in (False, True):
-            tilt: float | None = None
+            tilt, leaning = None, steps
             for kernel in KERNELS:
                 ink = ink_map(smooth, light, kernel * max(channel.shape))
                 noise = noise_level(ink)
                 if tilt is None:
                     tilt = tilt_of_lines((ink > max(THRESHOLDS[0], 4 * noise)).astype(np.uint8))
-                ink, leaning = _turned(ink, tilt), _turned(steps, tilt)
+                    leaning = _turned(steps, tilt)
+                ink = _turned(ink, tilt)
                 previous = -1
                 for threshold in THRESHOLDS:
                     mask = without_rim((ink > max(threshold, 4 * noise)).astype(np.uint8))
