@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_cnn.data.datamodule import DigitDataModule
-    from mnist_cnn.module import DigitClassifier
     from mnist_cnn.reading import read_digits
+    from mnist_cnn.tasks.classifier import DigitClassifier
 
 __all__ = ["DigitClassifier", "DigitDataModule", "read_digits"]
 
 
 def __getattr__(name: str) -> Any:
     homes = {
-        "DigitClassifier": "mnist_cnn.module",
+        "DigitClassifier": "mnist_cnn.tasks.classifier",
         "DigitDataModule": "mnist_cnn.data.datamodule",
         "read_digits": "mnist_cnn.reading",
     }

@@ -35,9 +35,9 @@ from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError, end, explain, fail, first_complaint, is_out_of_memory, program
 from mnist_cnn.export import DigitTrainer
-from mnist_cnn.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.hardware import has_bfloat16, keep_freed_memory, remember_that_there_is_no_gpu
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.hardware.gelu_max_pool import can_be_compiled, compiled
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 NOISE = [
     r".*does not have many workers",  # workers only slow down data that are in memory

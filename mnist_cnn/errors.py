@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data.files import DataError
 from mnist_cnn.export import ExportError
-from mnist_cnn.module import NetworkError
+from mnist_cnn.tasks.classifier import NetworkError
 
 
 class SettingsError(ValueError):

@@ -27,8 +27,8 @@ from PIL import Image
 
 from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.data import files
-from mnist_cnn.data.handwriting import Layout, find_candidates
-from mnist_cnn.data.pictures import READ_SIDE, PictureError, from_image, read_picture
+from mnist_cnn.reading.handwriting import Layout, find_candidates
+from mnist_cnn.reading.pictures import READ_SIDE, PictureError, from_image, read_picture
 
 MEMORY = 1_500 * 2**20
 """Bytes of memory that the process may gain in all."""

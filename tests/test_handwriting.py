@@ -9,10 +9,10 @@ import pytest
 from drawn import enlarged, finished, on_paper
 
 from mnist_cnn.data import files
-from mnist_cnn.data.candidates import Candidates, choose
-from mnist_cnn.data.handwriting import find_digit
-from mnist_cnn.data.ink import without_lines, without_rim
-from mnist_cnn.data.mnist_form import mnist_form, stroke_width, to_mnist
+from mnist_cnn.reading.candidates import Candidates, choose
+from mnist_cnn.reading.handwriting import find_digit
+from mnist_cnn.reading.ink import without_lines, without_rim
+from mnist_cnn.reading.mnist_form import mnist_form, stroke_width, to_mnist
 
 HEIGHT = 150
 

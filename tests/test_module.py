@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import CheckpointError
-from mnist_cnn.module import StageMetrics, target_probabilities
 from mnist_cnn.networks import TutorialCNN
+from mnist_cnn.tasks.classifier import StageMetrics, target_probabilities
 
 BATCHES = [
     (torch.randint(0, 256, (size, 1, 28, 28), dtype=torch.uint8), torch.arange(size) % 10) for size in (64, 64, 7)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mnist_cnn.networks import CosineCNN
-from mnist_cnn.optimizers import Muon, orthogonalized
+from mnist_cnn.tasks.optimizers import Muon, orthogonalized
 
 RATES = {"lr": 0.05, "weight_decay": 0.1, "momentum": 0.6, "adamw_lr": 0.01}
 

@@ -19,9 +19,9 @@ from PIL import Image
 from mnist_cnn import read_digits
 from mnist_cnn.callbacks.contact_sheet import UNSURE
 from mnist_cnn.data import files
-from mnist_cnn.module import DigitClassifier
 from mnist_cnn.networks import MLP
 from mnist_cnn.page import app, server
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 Answer = tuple[int, http.client.HTTPMessage, Any]
 

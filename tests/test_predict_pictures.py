@@ -15,10 +15,10 @@ from mnist_cnn import read_digits
 from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH, contact_sheet
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data import files
-from mnist_cnn.data.candidates import Reading
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.data.pictures import PictureError
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.reading.candidates import Reading
+from mnist_cnn.reading.pictures import PictureError
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from mnist_cnn import DigitDataModule
-from mnist_cnn.data import files, photograph, rendered, renderer, writing
+from mnist_cnn.data import files, rendered, renderer
 from mnist_cnn.data.datamodule import stratified_sample
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.scrawls import scrawl
+from mnist_cnn.scenes import photograph, writing
+from mnist_cnn.scenes.scrawls import scrawl
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from drawn import enlarged, finished, on_paper
 from test_handwriting import likeness
 
 from mnist_cnn.data import files
-from mnist_cnn.data.candidates import choose
-from mnist_cnn.data.rows import find_row
+from mnist_cnn.reading.candidates import choose
+from mnist_cnn.reading.rows import find_row
 
 LABELS = [3, 1, 4, 7, 2, 0]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mnist_cnn.data.candidates import Reading
-from mnist_cnn.data.ink import Picture
+from mnist_cnn.reading.candidates import Reading
+from mnist_cnn.reading.ink import Picture
 
 COLUMNS, ROWS = 4, 8
 SIDE, GAP, TEXT = 150, 8, 40

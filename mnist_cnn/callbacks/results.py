@@ -20,11 +20,11 @@ from torchmetrics import CatMetric, SumMetric
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.contact_sheet import contact_sheet
-from mnist_cnn.data.candidates import Reading, choose
 from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule, PictureSet, SeenPicture
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
-from mnist_cnn.data.ink import Picture
-from mnist_cnn.data.pictures import shown
+from mnist_cnn.reading.candidates import Reading, choose
+from mnist_cnn.reading.ink import Picture
+from mnist_cnn.reading.pictures import shown
 
 
 class TestReport(Callback):

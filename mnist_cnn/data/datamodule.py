@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, TensorData
 
 from mnist_cnn.data import files, rendered
 from mnist_cnn.data.augment import RandomAffine
-from mnist_cnn.data.candidates import Candidates
 from mnist_cnn.data.files import DataError, DatasetName
-from mnist_cnn.data.handwriting import Layout, find_candidates
-from mnist_cnn.data.ink import Picture
-from mnist_cnn.data.pictures import PictureError, find_pictures, read_picture, small_copy
+from mnist_cnn.reading.candidates import Candidates
+from mnist_cnn.reading.handwriting import Layout, find_candidates
+from mnist_cnn.reading.ink import Picture
+from mnist_cnn.reading.pictures import PictureError, find_pictures, read_picture, small_copy
 
 SPLIT_SEED = 0
 """Seeds the split alone, so that every run with the same `val_size` holds out the same digits."""

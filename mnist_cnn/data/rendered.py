@@ -10,8 +10,10 @@ from rich.progress import track
 from torch import Tensor
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.data import files, handwriting, ink, mnist_form, photograph, renderer, scrawls, writing
+from mnist_cnn.data import files, renderer
 from mnist_cnn.data.files import DataError, DatasetName
+from mnist_cnn.reading import handwriting, ink, mnist_form
+from mnist_cnn.scenes import photograph, scrawls, writing
 
 MAKERS = (renderer, writing, scrawls, photograph, handwriting, ink, mnist_form)
 """Modules that decide how a rendered digit looks."""

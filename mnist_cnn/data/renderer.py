@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.data.handwriting import Group, draw
-from mnist_cnn.data.ink import (
+from mnist_cnn.reading.handwriting import Group, draw
+from mnist_cnn.reading.ink import (
     BACKGROUND_KERNELS,
     Components,
     Ink,
@@ -24,9 +24,9 @@ from mnist_cnn.data.ink import (
     noise_level,
     without_lines,
 )
-from mnist_cnn.data.mnist_form import stroke_width, to_mnist
-from mnist_cnn.data.photograph import photograph
-from mnist_cnn.data.writing import write, write_no_digit
+from mnist_cnn.reading.mnist_form import stroke_width, to_mnist
+from mnist_cnn.scenes.photograph import photograph
+from mnist_cnn.scenes.writing import write, write_no_digit
 
 ALIKE = 0.7
 """Least correlation of what was read with what was written; below it too much is lost or added."""

@@ -26,9 +26,9 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Request, Response
 
-from mnist_cnn.data.handwriting import Layout
-from mnist_cnn.data.pictures import PictureError, read_picture
 from mnist_cnn.reading import read_digits
+from mnist_cnn.reading.handwriting import Layout
+from mnist_cnn.reading.pictures import PictureError, read_picture
 
 MOST_BYTES = 20 * 2**20
 """Larger uploads are refused; page.html says so before it sends them."""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.ink import Picture, resized
+from mnist_cnn.reading.ink import Picture, resized
 
 MOST_PIXELS = 120_000_000
 """Pictures with more pixels are refused: a small file can claim to hold gigabytes."""

@@ -7,8 +7,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from mnist_cnn.data.candidates import Candidates
-from mnist_cnn.data.ink import (
+from mnist_cnn.reading.candidates import Candidates
+from mnist_cnn.reading.ink import (
     BACKGROUND_KERNELS,
     Components,
     Ink,
@@ -24,8 +24,8 @@ from mnist_cnn.data.ink import (
     without_lines,
     without_rim,
 )
-from mnist_cnn.data.mnist_form import mnist_form, to_mnist
-from mnist_cnn.data.rows import find_row
+from mnist_cnn.reading.mnist_form import mnist_form, to_mnist
+from mnist_cnn.reading.rows import find_row
 
 Layout = Literal["digit", "row"]
 

@@ -20,7 +20,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibratio
 from mnist_cnn.calibration import BINS
 from mnist_cnn.checkpoints import check_hyperparameters, read_checkpoint
 from mnist_cnn.networks import TutorialCNN
-from mnist_cnn.optimizers import Muon
+from mnist_cnn.tasks.optimizers import Muon
 
 Batch = tuple[Tensor, Tensor]
 

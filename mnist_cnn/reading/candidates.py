@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.data.ink import Picture
+from mnist_cnn.reading.ink import Picture
 
 SHARPNESS = 2.0
 """How fast a reading loses weight in the confidence with its plausibility, beside the choice of the best."""

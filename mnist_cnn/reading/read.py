@@ -10,10 +10,10 @@ from PIL import Image
 from torch import nn
 
 from mnist_cnn.checkpoints import PRETRAINED, find_checkpoint
-from mnist_cnn.data.candidates import Reading, choose
-from mnist_cnn.data.handwriting import Layout, find_candidates
-from mnist_cnn.data.pictures import from_image, read_picture
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.reading.candidates import Reading, choose
+from mnist_cnn.reading.handwriting import Layout, find_candidates
+from mnist_cnn.reading.pictures import from_image, read_picture
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 
 def read_digits(

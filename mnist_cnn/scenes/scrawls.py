@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from mnist_cnn.data.ink import Mask, Picture
+from mnist_cnn.reading.ink import Mask, Picture
 
 LETTERS = "AEFHKLMNPRVWXYahkmntwx"
 """Letters that no digit looks like."""

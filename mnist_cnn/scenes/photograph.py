@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.data.ink import Ink, Picture
-from mnist_cnn.data.mnist_form import cut_out
-from mnist_cnn.data.writing import smooth, write
+from mnist_cnn.reading.ink import Ink, Picture
+from mnist_cnn.reading.mnist_form import cut_out
+from mnist_cnn.scenes.writing import smooth, write
 
 LARGEST = 280
 """Long side of a picture in pixels, unless the digit ends beyond."""

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from mnist_cnn.data.ink import Ink, Mask, Picture
-from mnist_cnn.data.mnist_form import stroke_width
-from mnist_cnn.data.scrawls import scrawl
+from mnist_cnn.reading.ink import Ink, Mask, Picture
+from mnist_cnn.reading.mnist_form import stroke_width
+from mnist_cnn.scenes.scrawls import scrawl
 
 SIDE = 160
 """Side of the square on which a digit is written, in pixels."""

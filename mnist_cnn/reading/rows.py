@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.data.candidates import Candidates
-from mnist_cnn.data.ink import (
+from mnist_cnn.reading.candidates import Candidates
+from mnist_cnn.reading.ink import (
     Components,
     Ink,
     Mask,
@@ -23,7 +23,7 @@ from mnist_cnn.data.ink import (
     without_level_lines,
     without_rim,
 )
-from mnist_cnn.data.mnist_form import cut_out, stroke_width, to_mnist
+from mnist_cnn.reading.mnist_form import cut_out, stroke_width, to_mnist
 
 WORK_SIDE = 800
 """Long side of the picture in which the row is searched, in pixels."""

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from mnist_cnn.data.ink import Ink, Picture
+from mnist_cnn.reading.ink import Ink, Picture
 
 CANVAS = 160
 """The digit's long side while its stroke is brought to MNIST's width, eight times the final one."""
