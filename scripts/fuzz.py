@@ -21,6 +21,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -269,16 +270,9 @@ def _parse(words: list[str]) -> None:
     """As far as `main` gets before anything is built: the parser, and what reads checkpoints."""
     from mnist_cnn import cli
 
-    class ParseOnly(cli.DigitCLI):
-        def instantiate_classes(self) -> None:
-            raise SystemExit(0)
-
-    original, cli.DigitCLI = cli.DigitCLI, ParseOnly  # type: ignore[misc]
     sys.argv = ["scripts/train.py"]
-    try:
+    with mock.patch.object(cli.DigitCLI, "instantiate_classes", side_effect=SystemExit(0)):
         cli.main(words)
-    finally:
-        cli.DigitCLI = original  # type: ignore[misc]
 
 
 def main() -> None:

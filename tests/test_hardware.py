@@ -7,6 +7,7 @@ import torch
 
 from mnist_cnn import cli as command_line
 from mnist_cnn import hardware
+from mnist_cnn.cli import closing, settings
 
 TINY = ("fit", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.max_epochs=1")
 
@@ -27,7 +28,7 @@ def precision() -> str:
 def test_a_preset_falls_back_with_one_line(
     cli: Callable[..., None], preset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command_line, "has_bfloat16", lambda accelerator: False)
+    monkeypatch.setattr(settings, "has_bfloat16", lambda accelerator: False)
     cli(*TINY, preset)
     assert precision() == "32-true"
     assert capsys.readouterr().out.count("for want of bfloat16 instructions") == 1
@@ -37,7 +38,7 @@ def test_a_preset_falls_back_with_one_line(
 def test_hardware_or_the_user_keeps_bfloat16(
     cli: Callable[..., None], preset: str, monkeypatch: pytest.MonkeyPatch, hardware_has_it: bool, option: tuple
 ) -> None:
-    monkeypatch.setattr(command_line, "has_bfloat16", lambda accelerator: hardware_has_it)
+    monkeypatch.setattr(settings, "has_bfloat16", lambda accelerator: hardware_has_it)
     cli(*TINY, preset, *option)
     assert precision() == "bf16-mixed"
 
@@ -80,8 +81,8 @@ def test_a_missing_compiler_is_named_in_one_line(
     network: str,
     lines: int,
 ) -> None:
-    monkeypatch.setattr(command_line, "can_be_compiled", lambda: True)
-    monkeypatch.setattr(command_line, "compiled", lambda: library)
+    monkeypatch.setattr(closing, "can_be_compiled", lambda: True)
+    monkeypatch.setattr(closing, "compiled", lambda: library)
     cli(*TINY, f"--model.network={network}", "--trainer.accelerator=cpu")
     assert capsys.readouterr().out.count("C++ compiler") == lines
 
