@@ -1,6 +1,5 @@
 """Training runs that are measured after each epoch, stored and resumed: shared by `reproduce.py` and `study.py`."""
 
-import argparse
 import json
 import logging
 import os
@@ -16,9 +15,9 @@ from typing import Any
 
 import lightning as L
 import torch
+from experiments import ResultsError, pyplot
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningCLI
-from measures import Measures, Result
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import mnist_cnn
@@ -26,17 +25,12 @@ from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.atomic import replacing
 from mnist_cnn.cli import NOISE
 from mnist_cnn.data import files
-from mnist_cnn.data.files import DataError
-from mnist_cnn.errors import fail
 from mnist_cnn.hardware import keep_freed_memory
+from tutorials.measures import Measures, Result
 
 CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 TRAIN_BATCHES = 1.0
 """Share or number of batches in an epoch, as Lightning's `limit_train_batches`; tests lower it."""
-
-
-class ResultsError(RuntimeError):
-    """Stored results that cannot be used; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +47,6 @@ class Run:
     def path(self, output: Path) -> Path:
         """Where its result is stored."""
         return output / "runs" / f"{self.name}-seed{self.seed}.json"
-
-
-def add_options(parser: argparse.ArgumentParser, output: str) -> None:
-    """Adds the options that all experiments have."""
-    parser.add_argument("--seeds", type=natural(0), nargs="+", help="one run for each of them (default 0 1 2)")
-    parser.add_argument("--output", type=Path, default=Path(output), help=f"folder of the results (default {output})")
-    parser.add_argument("--data-dir", help="folder of the data files (default: the per-user cache)")
-    parser.add_argument(
-        "--workers",
-        type=natural(1),
-        default=1,
-        help="runs at a time, each with its share of the processor's cores (default 1)",
-    )
-
-
-def natural(least: int) -> Callable[[str], int]:
-    """A type of arguments: whole numbers from `least` on."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least {least}")
-        return int(text)
-
-    return parse
-
-
-def without_repeats(option: str, values: Sequence[Any]) -> list[Any]:
-    """The values, if none is there twice; else the program ends."""
-    if repeated := {str(value) for value in values if values.count(value) > 1}:
-        fail(f"{option} repeats {', '.join(sorted(repeated))}: give each once")
-    return list(values)
 
 
 def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: int) -> None:
@@ -276,50 +239,3 @@ def train(run: Run, data_dir: str | None, advance: Callable[[], None]) -> Result
         "probes": measures.probes,
         "first_losses": measures.losses,
     }
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation, 0 for a single value."""
-    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
-
-
-def percent(values: Sequence[float]) -> str:
-    """Mean ± standard deviation of shares, in percent."""
-    mean, deviation = spread(values)
-    return f"{mean:.2%}" if len(values) == 1 else f"{100 * mean:.2f} ± {100 * deviation:.2f}%"
-
-
-def plain(values: Sequence[float]) -> str:
-    """Mean ± standard deviation."""
-    mean, deviation = spread(values)
-    digits = 4 if abs(mean) < 10 else 1
-    return f"{mean:.{digits}f}" if len(values) == 1 else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
-
-
-def pyplot() -> Any:
-    """The plotting module of matplotlib, drawing into files."""
-    try:
-        import matplotlib
-    except ImportError:
-        fail("the plots need matplotlib: pip install 'mnist-cnn[plots]'")
-    matplotlib.use("Agg")
-    import matplotlib.pyplot
-
-    return matplotlib.pyplot
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table."""
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows)]
-    return "\n".join(lines) + "\n"
-
-
-def end_with_one_line(function: Callable[..., None], *arguments: Any) -> None:
-    """Calls a program; what a user can mend ends it with one line and status 2, an interruption with 130."""
-    try:
-        function(*arguments)
-    except (ResultsError, DataError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        print("\ninterrupted: the same command goes on with the runs that are not finished")
-        raise SystemExit(130) from None

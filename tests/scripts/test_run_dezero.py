@@ -3,8 +3,8 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-import experiments
 import pytest
+from tutorials import training
 
 pytestmark = pytest.mark.skipif(find_spec("dezero") is None, reason="needs the extra dezero")
 
@@ -13,7 +13,7 @@ def test_both_sides_of_the_mlp(mnist_dir: Path, monkeypatch: pytest.MonkeyPatch,
     import run_dezero
 
     monkeypatch.setattr(run_dezero, "LIMIT", 500)
-    monkeypatch.setattr(experiments, "TRAIN_BATCHES", 5)
+    monkeypatch.setattr(training, "TRAIN_BATCHES", 5)
     run_dezero.main(["--systems", "dezero_mlp", "--epochs=1", f"--data-dir={mnist_dir}"])
     header, _, row = capsys.readouterr().out.strip().splitlines()[-3:]
     values = dict(zip(header.split(" | "), row.split(" | "), strict=True))

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import experiments
-import measures
 import pytest
 import reproduce
 import torch
 import yaml
 from torch import nn
+from tutorials import measures, training
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.networks import MLP
@@ -25,7 +25,7 @@ Fails = Callable[..., str]
 def tiny(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Calls `main` of a script with little training and less testing, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiments, "TRAIN_BATCHES", 3)
+    monkeypatch.setattr(training, "TRAIN_BATCHES", 3)
     monkeypatch.setattr(measures, "PROBE_IMAGES", 40)
     score = measures.score
     monkeypatch.setattr(measures, "score", lambda model, x, y, **rest: score(model, x[:100], y[:100], **rest))
@@ -58,8 +58,8 @@ def test_tables_and_plots(tiny: Call, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize("name", reproduce.SYSTEMS)
 def test_every_system_is_its_preset(name: str) -> None:
     system = reproduce.SYSTEMS[name]
-    preset = yaml.safe_load((experiments.CONFIGS / f"{system.preset}.yaml").read_text())
-    settings = experiments.resolved(reproduce.run_of(name, seed=0, epochs=None))
+    preset = yaml.safe_load((training.CONFIGS / f"{system.preset}.yaml").read_text())
+    settings = training.resolved(reproduce.run_of(name, seed=0, epochs=None))
     network = settings["model"]["network"]
     if system.changes:
         assert network["init_args"].pop("scaling") != preset["model"]["network"]["init_args"].pop("scaling")
@@ -76,7 +76,7 @@ def test_a_finished_run_is_not_repeated_and_another_seed_joins(tiny: Call, capsy
     tiny("--systems", "dezero_mlp", "--quick", "--seeds", "0", "1")
     assert "2 runs, 1 of them finished earlier" in capsys.readouterr().out
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    results = experiments.load(Path("out"))
+    results = training.load(Path("out"))
     assert [result["run"]["seed"] for result in results] == [0, 1]
     assert results[0]["epochs"] != results[1]["epochs"]
 
@@ -122,16 +122,16 @@ def test_what_a_result_holds(tiny: Call) -> None:
 
 def test_a_worker_process_gives_the_same(tiny: Call) -> None:
     tiny("--systems", "dezero_mlp", "--epochs=1", "--seeds", "0", "--workers=2")
-    (theirs,) = experiments.load(Path("out"))
+    (theirs,) = training.load(Path("out"))
     Path("out/runs/dezero_mlp-seed0.json").unlink()
     tiny("--systems", "dezero_mlp", "--epochs=1", "--seeds", "0")
-    (ours,) = experiments.load(Path("out"))
+    (ours,) = training.load(Path("out"))
     assert ours["settings"] == theirs["settings"]
     assert ours["first_losses"] == pytest.approx(theirs["first_losses"], rel=1e-3)
 
 
 def test_an_interrupted_run_stores_nothing(tiny: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments.L.Trainer, "fit", lambda *_: sys.exit(1))  # Lightning, on Ctrl-C
+    monkeypatch.setattr(training.L.Trainer, "fit", lambda *_: sys.exit(1))  # Lightning, on Ctrl-C
     with pytest.raises(SystemExit, match="130"):
         tiny("--systems", "dezero_mlp", "--epochs=1")
     assert stored() == {}
@@ -163,11 +163,11 @@ def test_results_of_other_settings_are_left_alone(tiny: Call, fails: Fails, monk
     for seeds in (system, (*system, "1")):
         line = fails(tiny, *seeds, "--epochs=2")
         assert "out holds results of dezero_mlp with other settings (epochs): give another folder" in line
-    monkeypatch.setattr(experiments, "TRAIN_BATCHES", 2)
+    monkeypatch.setattr(training, "TRAIN_BATCHES", 2)
     assert "(train_batches)" in fails(tiny, *system, "--epochs=1")
-    monkeypatch.setattr(experiments, "TRAIN_BATCHES", 3)
-    monkeypatch.setattr(experiments, "CONFIGS", Path("configs"))
-    preset = yaml.safe_load((Path(experiments.mnist_cnn.__file__).parent / "configs/dezero_mlp.yaml").read_text())
+    monkeypatch.setattr(training, "TRAIN_BATCHES", 3)
+    monkeypatch.setattr(training, "CONFIGS", Path("configs"))
+    preset = yaml.safe_load((Path(training.mnist_cnn.__file__).parent / "configs/dezero_mlp.yaml").read_text())
     preset["model"]["learning_rate"] = 0.5
     Path("configs").mkdir()
     Path("configs/dezero_mlp.yaml").write_text(yaml.safe_dump(preset))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import benchmark
-import peers
 import pytest
 import torch
+from speed import peers
 
 from mnist_cnn.data import files
 

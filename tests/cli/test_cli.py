@@ -215,7 +215,7 @@ def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: py
     capsys.readouterr()
     cli("test", "--ckpt_path=best", "--trainer.logger=false")
     one = capsys.readouterr().out
-    program = [sys.executable, str(Path(__file__).parent.parent / "scripts" / "train.py"), "test", "--ckpt_path=best"]
+    program = [sys.executable, str(Path(__file__).parents[2] / "scripts" / "train.py"), "test", "--ckpt_path=best"]
     options = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
     ddp = ["--trainer.strategy=ddp", "--trainer.devices=2"]
     two = subprocess.run([*program, *options, *ddp], capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ import experiments
 import pytest
 import study
 from test_reproduce import stored, tiny  # noqa: F401  # the fixture
+from tutorials import training
 
 Fails = Callable[..., str]
 
@@ -21,7 +22,7 @@ def tiny_study(tiny: object, mnist_dir: Path) -> Callable[..., None]:  # noqa: F
 
 
 def test_sixteen_cells_with_comparable_networks() -> None:
-    settings = [experiments.resolved(study.run_of(cell, seed=0, epochs=1)) for cell in study.cells()]
+    settings = [training.resolved(study.run_of(cell, seed=0, epochs=1)) for cell in study.cells()]
     networks = [setting["model"].pop("network")["init_args"] for setting in settings]
     assert all(setting == settings[0] for setting in settings)
     assert len({str(network) for network in networks}) == 16
@@ -42,7 +43,7 @@ def test_tables_plots_and_resuming(
     monkeypatch.setattr(study, "cells", lambda: few)
     tiny_study("--epochs=1", "--seeds", "3")
     assert "4 runs, 0 of them" in capsys.readouterr().out
-    losses = {result["run"]["name"]: result["probes"]["start"]["loss"] for result in experiments.load(Path("out"))}
+    losses = {result["run"]["name"]: result["probes"]["start"]["loss"] for result in training.load(Path("out"))}
     assert losses["raw-dezero-0.5-30"] > 10 * losses["unit-dezero-0.5-30"]
 
     text = Path("out/tables.md").read_text()
@@ -50,9 +51,7 @@ def test_tables_plots_and_resuming(
     assert len(re.findall(r"^\| (?:raw|/ 255) \|", text, flags=re.M)) == 8  # four cells, two tables
     rows = re.findall(r"^\| (\w+) \| (.* to .*?) \| ([+-].*?) \| .* \| 2 \|$", text, flags=re.M)
     assert [row[:2] for row in rows] == [("pixels", "raw to / 255"), ("channels", "1 to 30")]
-    accuracies = {
-        result["run"]["name"]: result["epochs"][0]["test_accuracy"] for result in experiments.load(Path("out"))
-    }
+    accuracies = {result["run"]["name"]: result["epochs"][0]["test_accuracy"] for result in training.load(Path("out"))}
     effect = sum(accuracies[f"unit-dezero-0.5-{n}"] - accuracies[f"raw-dezero-0.5-{n}"] for n in (1, 30)) / 2
     assert float(rows[0][2]) == pytest.approx(100 * effect, abs=0.006)
     for name in ("accuracy", "mechanism"):

@@ -22,7 +22,7 @@ from mnist_cnn.cli import main
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
-TRAIN = str(Path(__file__).parent.parent / "scripts" / "train.py")
+TRAIN = str(Path(__file__).parents[2] / "scripts" / "train.py")
 SMALL = (
     "--trainer.limit_train_batches=12",
     "--trainer.limit_val_batches=2",

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sites import BY_STEPS, LAST, RECIPE, Forked, Site, readable, same
 
+from damage.sites import BY_STEPS, LAST, RECIPE, Forked, Site, readable, same
 from mnist_cnn.checkpoints import AtomicCheckpointIO
 
 

@@ -1,4 +1,4 @@
-"""Training runs that `damage.py` does something to: where they run, what they leave, and whether it is the same."""
+"""Training runs that `kinds.py` does something to: where they run, what they leave, and whether it is the same."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ import torch
 
 from mnist_cnn import cli as command_line
 
-TRAIN = Path(__file__).with_name("train.py")
+TRAIN = Path(__file__).parents[1] / "train.py"
 EPOCHS, BATCHES = 3, 40
 RECIPE = (
     "fit",
