@@ -27,7 +27,9 @@ OWN_NETWORKS = "mnist_cnn.networks"
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 HINT = "give another checkpoint with --ckpt_path=FILE"
 PRETRAINED = Path(__file__).parent / "weights" / "pretrained.ckpt"
-"""The checkpoint that comes with the package, made by `scripts/pretrain.py`."""
+"""The classifier that comes with the package, made by `scripts/pretrain.py`."""
+DETECTOR = PRETRAINED.with_name("detector.ckpt")
+"""The detector that comes with the package, likewise."""
 
 
 class CheckpointError(RuntimeError):

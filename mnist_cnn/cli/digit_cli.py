@@ -8,7 +8,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
-from mnist_cnn.callbacks.results import PredictionWriter, TestReport
+from mnist_cnn.callbacks.predictions import PredictionWriter
+from mnist_cnn.callbacks.results import TestReport
 from mnist_cnn.callbacks.safety import BestAndLast, Guard, StopSignals
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli import closing, runs, settings

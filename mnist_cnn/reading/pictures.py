@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mnist_cnn.data.files import DataError
-from mnist_cnn.reading.ink import Picture, resized
+Picture = NDArray[np.uint8]
+"""RGB [H, W, 3]."""
 
 MOST_PIXELS = 120_000_000
 """Pictures with more pixels are refused: a small file can claim to hold gigabytes."""
@@ -21,8 +22,19 @@ READ_SIDE = 1600
 """Long side to which large pictures are reduced, as early as their format allows."""
 
 
-class PictureError(DataError):
+class PictureError(RuntimeError):
     """A picture that cannot be read; the message is one line that names it."""
+
+
+class Opened(NamedTuple):
+    """A picture, read."""
+
+    pixels: Picture
+    """RGB, uint8 [H, W, 3], upright as its EXIF data say, of at most `READ_SIDE` pixels a side."""
+    remark: str
+    """What the user should know; mostly empty."""
+    factor: float
+    """How many pixels of the file are one of these, at least 1."""
 
 
 def find_pictures(places: str | Iterable[str]) -> tuple[list[Path], list[str]]:
@@ -94,7 +106,7 @@ def shown(path: object) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def read_picture(path: str | Path | BinaryIO) -> tuple[Picture, str]:
+def read_picture(path: str | Path | BinaryIO) -> Opened:
     """Reads a picture file.
 
     Any format and mode of Pillow: transparency is shown over the background that its ink stands out from, 16-bit
@@ -103,9 +115,6 @@ def read_picture(path: str | Path | BinaryIO) -> tuple[Picture, str]:
 
     Args:
         path: The file, or its content as a file that is open for reading bytes and can seek.
-
-    Returns:
-        RGB, uint8 [H, W, 3]; and a remark for the user, mostly empty.
 
     Raises:
         PictureError: It is no picture, damaged, too large or of no size. The message begins with the name of the
@@ -137,7 +146,7 @@ def _is_empty(file: Path | BinaryIO) -> bool:
     return not (file.stat().st_size if isinstance(file, Path) else file.seek(0, os.SEEK_END))
 
 
-def _read(file: Path | BinaryIO) -> tuple[Picture, str]:
+def _read(file: Path | BinaryIO) -> Opened:
     if isinstance(file, Path) and file.is_dir():
         raise PictureError("a folder")
     if isinstance(file, Path) and not file.is_file() and file.exists():  # a pipe would wait for ever
@@ -149,10 +158,12 @@ def _read(file: Path | BinaryIO) -> tuple[Picture, str]:
         if min(image.size) < 3 or max(image.size) < 8:
             raise PictureError(f"only {image.width}x{image.height} pixels, too few for a digit")
         remark = "animation: its first frame" if getattr(image, "n_frames", 1) > 1 and image.format != "MPO" else ""
-        share = READ_SIDE / max(image.size)
+        long = max(image.size)
+        share = READ_SIDE / long
         if share < 1:  # JPEG decodes at 1/2, 1/4 or 1/8 of its size
             image.draft(image.mode, (int(image.width * share), int(image.height * share)))
-        return _converted(image), remark
+        pixels = _converted(image)
+        return Opened(pixels, remark, long / max(pixels.shape))
 
 
 @cache
@@ -162,8 +173,8 @@ def _formats() -> list[str]:
     return [name for name in Image.ID if name != "EPS"]
 
 
-def from_image(image: Image.Image) -> Picture:
-    """An opened picture as RGB, uint8 [H, W, 3], upright and of at most 1600 pixels a side; see `read_picture`.
+def from_image(image: Image.Image) -> Opened:
+    """A Pillow image as `read_picture` would have read it.
 
     Raises:
         PictureError: It has no pixels, a mode that Pillow cannot convert, or its file is damaged.
@@ -171,7 +182,8 @@ def from_image(image: Image.Image) -> Picture:
     if not image.width or not image.height:
         raise PictureError("the image has no pixels")
     try:
-        return _converted(image)
+        pixels = _converted(image)
+        return Opened(pixels, "", max(image.size) / max(pixels.shape))
     except Exception as error:  # whatever a mode or a damaged file provokes
         raise PictureError(f"the image cannot be read ({_short(error)})") from error
 
@@ -192,10 +204,12 @@ def _converted(image: Image.Image) -> Picture:
     image = ImageOps.exif_transpose(image)
     if image.mode == "RGBA":
         image = _opaque(image)
-    return resized(np.array(image.convert("RGB")), READ_SIDE)
+    if max(image.size) > READ_SIDE:
+        image.thumbnail((READ_SIDE, READ_SIDE), Image.Resampling.BOX)
+    return np.array(image.convert("RGB"))
 
 
-def small_copy(picture: Picture, side: int = 150) -> Picture:
+def small_copy(picture: Picture, side: int = 300) -> Picture:
     """A thumbnail of at most `side` pixels a side."""
     image = Image.fromarray(picture)
     image.thumbnail((side, side), Image.Resampling.BOX)
