@@ -16,11 +16,9 @@ Picture = NDArray[np.uint8]
 
 STEP = 1.5
 """From one scale of the pyramid to the next: each digit is of a size that the network knows on two of them."""
-FIRST_SIDE = 480
-"""Long side in pixels of the finest scale that every picture is looked at."""
 MOST_SIDE = 1600
 """Long side in pixels of the finest scale of all, for pictures with small digits."""
-SMALL = 22
+SMALL = 24
 """Pixels: where a digit of less is found on the finest scale, there may be smaller ones, and a finer scale is added."""
 LARGEST_SCALE = 2.0
 """How much small pictures are enlarged at most."""
@@ -87,14 +85,16 @@ class _Scale:
 
 
 @torch.inference_mode()
-def detect(network: DetectorNet, picture: Picture) -> Detection:
+def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection:
     """Finds the digits of a picture.
 
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
+        side: Long side in pixels of the scale to begin with. Coarser ones follow, and finer ones where small digits
+            are found, or none at all.
     """
-    scales = list(_pyramid(network, picture))
+    scales = list(_pyramid(network, picture, side))
     scores, probabilities, boxes = (
         torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
     )
@@ -107,10 +107,10 @@ def detect(network: DetectorNet, picture: Picture) -> Detection:
     )
 
 
-def _pyramid(network: DetectorNet, picture: Picture) -> Iterator[_Scale]:
+def _pyramid(network: DetectorNet, picture: Picture, side: int) -> Iterator[_Scale]:
     """Looks at the picture from middling to coarse, then finer as long as that promises more."""
     long = max(picture.shape[:2])
-    first = min(1.0, FIRST_SIDE / long)
+    first = min(1.0, side / long)
     factor, found = first, False
     finer = False
     while round(factor * long) >= COARSEST:

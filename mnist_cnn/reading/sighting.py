@@ -17,6 +17,8 @@ from mnist_cnn.reading.results import Reading, Row
 Layout = Literal["digit", "row", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
+SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
+"""Long side in pixels of the scale to begin with; see `detect`."""
 DOUBTFUL = 0.6
 """Mean score of what was found, below which the picture may lie on its side."""
 CLEARLY = 0.2
@@ -77,13 +79,13 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         box[2:] += box[:2]
         flat = np.full((1, 10), 0.1, np.float32)
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
-    best = _sighting(detect(detector, picture), layout, picture.shape)
+    best = _sighting(detect(detector, picture, SIDES[layout]), layout, picture.shape)
     if _goodness(best) >= DOUBTFUL:
         return best
     least = _goodness(best) + CLEARLY
     for turns in (1, 2, 3):
         turned = np.ascontiguousarray(np.rot90(picture, turns))
-        other = _sighting(detect(detector, turned), layout, turned.shape, turns)
+        other = _sighting(detect(detector, turned, SIDES[layout]), layout, turned.shape, turns)
         if _goodness(other) > max(least, DOUBTFUL):
             best, least = other, _goodness(other)
     return best
