@@ -51,9 +51,10 @@ def test_the_digit_that_is_meant_is_large_and_in_the_middle() -> None:
 
 
 def test_cells_of_a_table_are_rows_of_their_own_line_by_line() -> None:
-    cells = [(10, 10 + 60 * line, 2, 0.1) for line in range(3)] + [(300, 10 + 60 * line, 3, 0.1) for line in range(3)]
-    rows = page_rows(boxes(*cells))
-    assert [row[0] for row in rows] == [0, 6, 2, 9, 4, 12]
+    for lefts in ((10, 150), (10, 300, 590)):
+        cells = [(left, 10 + 60 * line, 2, 0.1) for left in lefts for line in range(3)]
+        rows = page_rows(boxes(*cells))
+        assert [row[0] for row in rows] == [2 * (line + 3 * k) for line in range(3) for k in range(len(lefts))]
 
 
 def test_two_columns_of_text_are_read_one_after_the_other() -> None:
