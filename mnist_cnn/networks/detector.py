@@ -57,6 +57,7 @@ class DetectorNet(nn.Module):
         self.draw = nn.Sequential(_convolution(stem, stem), nn.Conv2d(stem, 4, 3, padding=1))
         assert self.heads.bias is not None
         nn.init.constant_(self.heads.bias[:1], -4.0)  # middles are rare
+        self.register_buffer("calibration", torch.tensor((1.0, 0.0)))
 
     def forward(self, pictures: Tensor) -> DetectorOutput:
         """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]."""
@@ -65,6 +66,8 @@ class DetectorNet(nn.Module):
         for layer in self.body:
             x = x + layer(x)
         centre, digit, box, owner = self.heads(x).split((1, 10, 4, 2), dim=1)
+        if not self.training:
+            centre = centre * self.calibration[0] + self.calibration[1]
         fine = F.relu(F.pixel_shuffle(self.rise(x), 2) + self.skip(half))
         ink = F.pixel_shuffle(self.draw(fine), 2)
         owner = F.interpolate(owner, scale_factor=STRIDE, mode="bilinear", align_corners=False)

@@ -28,9 +28,9 @@ BORDER = 16
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
 """Boxes that are kept, of all scales together."""
-LEAST = 0.05
+LEAST = 0.03
 """Lowest score of what is kept as a digit that may have been left out."""
-SCORE = 0.3
+SCORE = 0.5
 """Lowest score of a digit."""
 
 

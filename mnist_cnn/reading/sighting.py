@@ -52,7 +52,7 @@ class Sighting:
             both = np.sqrt(probabilities.clip(1e-9) * self.digits.probabilities.clip(1e-9))
             probabilities = both / both.sum(axis=1, keepdims=True)
         answers = probabilities.argmax(axis=1)
-        confidences = (probabilities.max(axis=1) * _existing(self.digits.scores)).astype(np.float32)
+        confidences = (probabilities.max(axis=1) * self.digits.scores).astype(np.float32)
         boxes = self.digits.boxes * np.float32(opened.factor)
         rows, start = [], 0
         for length, sure in zip(self.lengths, self.sureness, strict=True):
@@ -107,11 +107,6 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
 
 
-def _existing(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The probability that there is a digit, of the detector's score, [N]."""
-    return scores
-
-
 def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     """The probability that nothing which is nearly a digit was left out of a row, 0 to 1."""
     boxes = found.boxes
@@ -123,7 +118,7 @@ def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     alike = (heights > 0.5 * height) & (heights < 2 * height)
     out = beside & alike & (gap < 1.5 * height) & (found.scores < SCORE)
     out[row] = False
-    return float((1 - _existing(found.scores[out])).prod())
+    return float((1 - found.scores[out]).prod())
 
 
 def _goodness(sighting: Sighting) -> float:
