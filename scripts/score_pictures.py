@@ -23,12 +23,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from difficulties import ALL, DIGITS, NOTHING, ROWS
-from experiments import markdown
-from looks import Look
-from pens import Digits, Glyph, letter, scribble
+from examiner.difficulties import ALL, DIGITS, NOTHING, ROWS
+from examiner.looks import Look
+from examiner.pens import Digits, Glyph, letter, scribble
+from examiner.scenes import render
 from rich.progress import track
-from scenes import render
 
 from mnist_cnn.callbacks.results import wilson_interval
 from mnist_cnn.cli import fail
@@ -240,6 +239,11 @@ def _line_of_nothing(title: str, pictures: Sequence[Picture]) -> list[str]:
     shares = [f"{sum(p.confidence >= least for p in pictures) / len(pictures):.0%}" for least in (0.5, 0.9)]
     skipped = sum(p.answer is None for p in pictures)
     return [title, str(len(pictures)), str(skipped), _mean(p.confidence for p in pictures), *shares]
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ["---"] * len(header), *rows))
 
 
 def _mean(values: Iterable[float]) -> str:

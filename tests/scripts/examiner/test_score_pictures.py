@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import difficulties
 import numpy as np
-import pens
 import pytest
 import score_pictures
-from looks import Look
+from examiner import difficulties, pens
+from examiner.looks import Look
+from examiner.scenes import Scene
 from PIL import Image, ImageOps
-from scenes import Scene
 from score_pictures import Picture
 
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS

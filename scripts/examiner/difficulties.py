@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from looks import BLACK, Colour, Look, Rng
+from examiner.looks import BLACK, Colour, Look, Rng
 
 BLUE: Colour = (38, 62, 160)
 RED: Colour = (196, 42, 48)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from lens import blurred, exposed, seen_corners
-from light import lit
-from looks import Look, Rng
-from paper import Sheet
-from pens import Array, Glyph
 from PIL import Image
+
+from examiner.lens import blurred, exposed, seen_corners
+from examiner.light import lit
+from examiner.looks import Look, Rng
+from examiner.paper import Sheet
+from examiner.pens import Array, Glyph
 
 cv2.setNumThreads(1)  # the processes of `score_pictures.py` share the cores
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pens import Array
+
+from examiner.pens import Array
 
 Colour = tuple[float, float, float]
 Rng = np.random.Generator

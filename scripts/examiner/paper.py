@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from looks import Colour, Look, Rng, clouds, linear
-from pens import Array, Glyph, readable_pen, stroke
+
+from examiner.looks import Colour, Look, Rng, clouds, linear
+from examiner.pens import Array, Glyph, readable_pen, stroke
 
 
 class Sheet:
