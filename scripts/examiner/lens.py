@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from examiner.looks import Look, Rng
-from examiner.pens import Array
+from examiner.strokes import Array
 
 GAMMA = np.round(255 * np.linspace(0, 1, 65536) ** (1 / 2.2)).astype(np.uint8)
 """Linear light, 0 to 65535, as sRGB."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from examiner.looks import Look, Rng, clouds, linear
-from examiner.pens import Array
+from examiner.strokes import Array
 
 
 def lit(rng: Rng, look: Look, page: Array, unit: float) -> Array:

@@ -1,4 +1,4 @@
-"""`scripts/score_pictures.py` and what it is made of: redrawn digits, pictures of them, and the figures."""
+"""`scripts/score_pictures.py` and the pictures that it makes: what is in them, and what makes them hard."""
 
 import csv
 import io
@@ -11,47 +11,76 @@ import cv2
 import numpy as np
 import pytest
 import score_pictures
-from examiner import difficulties, pens
+from examiner import compose, strokes
+from examiner.difficulties import ALL, LAYOUTS
 from examiner.looks import Look
-from examiner.scenes import Scene
+from examiner.mnist_digits import Digits
+from examiner.scenes import Scene, render
+from examiner.several import NOTHING
+from examiner.shapes import LONG, LOOPED, OPEN, PLAIN, ROUND
+from examiner.strokes import Glyph
+from examiner.tracing import LOOPS
 from PIL import Image, ImageOps
-from score_pictures import Picture
 
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
 
 
 @pytest.fixture(scope="module")
-def digits(mnist_dir: Path) -> pens.Digits:
-    return pens.Digits(mnist_dir)
+def digits(mnist_dir: Path) -> Digits:
+    return Digits(mnist_dir)
 
 
-def opened(name: str, digits: pens.Digits, index: int = 0, seed: int = 0) -> Image.Image:
-    return Image.open(io.BytesIO(score_pictures.picture(name, seed, index, digits)))
+def opened(name: str, digits: Digits, index: int = 0, seed: int = 0) -> Image.Image:
+    return Image.open(io.BytesIO(compose.picture(name, seed, index, digits)[0]))
 
 
-@pytest.mark.parametrize("name", ["photo, everything", "one-bit scan", "chalk on a board", "word"])
-def test_a_seed_gives_the_same_bytes(name: str, digits: pens.Digits) -> None:
-    first, again, other = (score_pictures.picture(name, seed, 3, digits) for seed in (0, 0, 1))
+def covered(rng: np.random.Generator, glyph: Glyph, size: tuple[int, int], place: np.ndarray, pen: float) -> np.ndarray:
+    page = np.zeros(size, np.float32)
+    part, coverage = strokes.stroke(rng, glyph, size, place, pen)
+    page[part] = coverage
+    return page
+
+
+@pytest.mark.parametrize("name", ["photo, everything", "one-bit scan", "row, held by a hand", "page, postcard"])
+def test_a_seed_gives_the_same_picture_and_the_same_truth(name: str, digits: Digits) -> None:
+    first, again, other = (compose.picture(name, seed, 3, digits) for seed in (0, 0, 1))
     assert first == again
-    assert first != other
+    assert first[0] != other[0]
 
 
-def test_the_plan_knows_what_will_be_in_each_picture() -> None:
-    pictures = score_pictures.plan(difficulties.ALL, 20, 5)
-    assert pictures == score_pictures.plan(difficulties.ALL, 20, 5)
-    assert len({picture.file for picture in pictures}) == 20 * len(difficulties.ALL)
-    for name, difficulty in difficulties.ALL.items():
-        texts = [picture.digits for picture in pictures if picture.difficulty == name]
-        if difficulty.content != "digits":
-            assert set(texts) == {""}
-        elif difficulty.kind == "row":
-            assert all(3 <= len(text) <= 10 for text in texts)
-        else:
-            assert Counter(texts) == dict.fromkeys("0123456789", 2)
+def test_each_digit_occurs_equally_often_and_each_pair_once() -> None:
+    def texts(name: str, count: int) -> list[str]:
+        return [compose.text(name, 5, index, *compose.start(name, 5, index)) for index in range(count)]
+
+    assert Counter(texts("clean scan", 20)) == dict.fromkeys("0123456789", 2)
+    assert len(set(texts("row, touching pairs", 100))) == 100
+    assert all(3 <= len(text) <= 10 for text in texts("row, spaced", 20))
+    assert all(any(digit in "23457" for digit in text) for text in texts("row, upside down", 20))
 
 
-def test_a_slug_is_that_of_one_difficulty() -> None:
-    assert len({score_pictures.slug(name) for name in difficulties.ALL}) == len(difficulties.ALL)
+def test_every_picture_has_a_file_of_its_own() -> None:
+    assert len({picture.file for picture in score_pictures.plan(ALL, 2, 5)}) == 2 * len(ALL)
+    assert len(ALL) == sum(map(len, LAYOUTS.values()))
+
+
+def test_a_hand_can_write_every_digit() -> None:
+    for shapes in (LONG, LOOPED, OPEN, PLAIN, ROUND):
+        assert {name[0] for name in shapes} == set("0123456789")
+
+
+@pytest.mark.parametrize("name", [name for layout in ("row", "page", "nothing") for name in LAYOUTS[layout]])
+def test_each_difficulty_draws_what_its_truth_says(name: str, digits: Digits) -> None:
+    content, rows = compose.picture(name, 2, 0, digits)
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    assert grey(image).std() > 1
+    if name in NOTHING:
+        assert rows == []
+        return
+    assert all(row.digits.isdigit() for row in rows)
+    assert len(rows) == 1 or name.startswith("page")
+    for left, top, right, bottom in (row.box for row in rows if row.box):
+        assert 0 <= left < right <= image.width
+        assert 0 <= top < bottom <= image.height
 
 
 def as_mnist(ink: np.ndarray) -> np.ndarray:
@@ -64,30 +93,30 @@ def as_mnist(ink: np.ndarray) -> np.ndarray:
     return cv2.warpAffine(soft, matrix, (28, 28)).astype(np.uint8)
 
 
-def test_the_digit_in_the_picture_is_the_one_in_the_labels(digits: pens.Digits) -> None:
+def test_the_digit_in_the_picture_is_the_one_in_the_labels(digits: Digits) -> None:
     right = 0
     for index in range(10):
-        rng, look, text = score_pictures.compose("drawn, black on white", 0, index)
-        glyphs = [digits.draw(rng, int(text))]
-        content = score_pictures.render(rng, replace(look, size=(300, 300), pen=0.13), glyphs)
+        rng, look = compose.start("drawn, black on white", 0, index)
+        glyphs = [digits.draw(rng, index)]
+        content, _ = render(rng, replace(look, size=(300, 300), pen=0.13), glyphs)
         right += digits.is_typical(as_mnist(grey(Image.open(io.BytesIO(content))) < 128), index)
     assert right >= 8  # no pen is quite MNIST's
 
 
 @pytest.mark.parametrize("pen", [0.03, 0.12])
-def test_a_redrawn_digit_keeps_its_loops(pen: float, digits: pens.Digits) -> None:
+def test_a_redrawn_digit_keeps_its_loops(pen: float, digits: Digits) -> None:
     place = np.array([[140, 0, 100], [0, 140, 100]])
     for label in range(10):
         glyph = digits.draw(np.random.default_rng(label), label)
-        width = pens.readable_pen(glyph, pen)
-        drawn = pens.stroke(np.random.default_rng(0), glyph, (200, 200), place, width)
-        assert pens.loops(drawn > 0.5, 20) in pens.LOOPS[label]
-        middle_line = pens.stroke(np.random.default_rng(0), glyph, (200, 200), place, 0.01) > 0.3
+        width = strokes.readable_pen(glyph, pen)
+        drawn = covered(np.random.default_rng(0), glyph, (200, 200), place, width)
+        assert strokes.loops(drawn > 0.5, 20) in LOOPS[label]
+        middle_line = covered(np.random.default_rng(0), glyph, (200, 200), place, 0.01) > 0.3
         assert drawn[middle_line].mean() > 0.9
         assert 0.5 * width * 140 < 2 * drawn.sum() / middle_line.sum() < 4 * width * 140
 
 
-def test_digits_that_nobody_confirmed_are_not_drawn(digits: pens.Digits) -> None:
+def test_digits_that_nobody_confirmed_are_not_drawn(digits: Digits) -> None:
     assert (digits.labels[list(UNCONFIRMED_TEST_LABELS)] == -1).all()
     assert (digits.labels >= 0).sum() == 10_000 - len(UNCONFIRMED_TEST_LABELS)
 
@@ -121,39 +150,58 @@ FILES: dict[str, Callable[[Image.Image], bool]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_difficulty_does_what_it_says(name: str, digits: pens.Digits) -> None:
+def test_a_difficulty_does_what_it_says(name: str, digits: Digits) -> None:
     assert FILES[name](opened(name, digits))
 
 
-def test_an_oriented_file_shows_the_digit_upright_to_who_obeys_the_tag(digits: pens.Digits) -> None:
+def test_an_oriented_file_shows_the_digit_upright_to_who_obeys_the_tag(digits: Digits) -> None:
     glyphs = [digits.draw(np.random.default_rng(0), 7)]
     shown = []
     for tag in (1, 3, 6, 8):
         look = Look(size=(200, 150), kind="png", orientation=tag)
-        image = Image.open(io.BytesIO(score_pictures.render(np.random.default_rng(1), look, glyphs)))
+        image = Image.open(io.BytesIO(render(np.random.default_rng(1), look, glyphs)[0]))
         assert image.size == ((150, 200) if tag in (6, 8) else (200, 150))
         shown.append(np.asarray(ImageOps.exif_transpose(image)))
     assert all(np.array_equal(shown[0], other) for other in shown[1:])
 
 
 @pytest.mark.parametrize(
-    "name", ["off-centre", "tiny in a large picture", "perspective", "row, slanted line", "row, everything"]
+    "name",
+    ["perspective", "row, everything", "row, small sheet on a desk", "row, long tails", "page, on a desk", "page, sum"],
 )
-def test_nothing_of_the_writing_is_cut_off(name: str, digits: pens.Digits) -> None:
-    for index in range(2):
-        rng, look, text = score_pictures.compose(name, 1, index)
-        scene = Scene(rng, look, [digits.draw(rng, int(label)) for label in text], [])
-        scene.viewed(scene.sheet())
-        assert border(scene.ink).max() == 0
-        assert scene.ink.max() > 0.9
+def test_the_boxes_hold_all_ink_of_the_digits(name: str, digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenes = []
+    monkeypatch.setattr(compose, "render", lambda *args: scenes.append(Scene(*args)))
+    compose.picture(name, 1, 0, digits)
+    scene = scenes[0]
+    scene.writing.marks[:] = [mark for mark in scene.writing.marks if mark.row is not None]
+    scene.viewed(scene.sheet())
+    ink = cv2.warpPerspective(scene.ink, scene.matrix, scene.size[::-1]) > 0.5
+    assert ink.any()
+    assert not border(ink).any()
+    for row in scene.rows((1.0, 1.0), scene.size):
+        left, top, right, bottom = (int(side) for side in row.box)
+        inside = ink[top : bottom + 1, left : right + 1]
+        assert inside[:9].any()  # and no larger
+        assert inside[:, :9].any()
+        ink[top - 1 : bottom + 2, left - 1 : right + 2] = False
+    assert not ink.any()
 
 
-def test_rows_stand_in_order_and_touch_where_they_should(digits: pens.Digits) -> None:
+@pytest.mark.parametrize("turned", [0, 1, 2, 3])
+def test_the_box_turns_with_the_picture(turned: int, digits: Digits) -> None:
+    look = Look(size=(200, 150), kind="png", turned=turned, offset=(0.1, -0.1), tight=0.1, texture=0)
+    content, rows = render(np.random.default_rng(1), look, [digits.draw(np.random.default_rng(0), 7)])
+    ys, xs = np.nonzero(grey(Image.open(io.BytesIO(content))) < 128)
+    assert rows[0].box == pytest.approx((xs.min(), ys.min(), xs.max(), ys.max()), abs=3)
+
+
+def test_rows_stand_in_order_and_touch_where_they_should(digits: Digits) -> None:
     pieces = {}
     for name in ("row, spaced", "row, touching"):
-        rng, look, _ = score_pictures.compose(name, 0, 0)
-        scene = Scene(rng, look, [digits.draw(rng, label) for label in (3, 0, 2, 6, 0, 8)], [])
-        x = [place[0, 2] for place in scene.places]
+        rng, look = compose.start(name, 0, 0)
+        scene = Scene(rng, look, [digits.draw(rng, label) for label in (3, 0, 2, 6, 0, 8)])
+        x = [mark.place[0, 2] for mark in scene.writing.marks]
         assert x == sorted(x)
         scene.sheet()
         pieces[name] = cv2.connectedComponents((scene.ink > 0.4).astype(np.uint8))[0] - 1
@@ -161,50 +209,14 @@ def test_rows_stand_in_order_and_touch_where_they_should(digits: pens.Digits) ->
     assert pieces["row, touching"] < 6
 
 
-def test_pictures_without_a_digit_show_what_their_names_say(digits: pens.Digits) -> None:
-    pages = {name: grey(opened(name, digits)) for name in difficulties.NOTHING}
+def test_pictures_without_a_digit_show_what_their_names_say(digits: Digits) -> None:
+    pages = {
+        name: grey(opened(name, digits)) for name in NOTHING if ALL[name].content in ("blank", "letter", "scribble")
+    }
     plain = np.std(pages["blank page"])
     assert plain < 20
     assert all(np.std(pages[name]) > plain for name in ("page with a shadow", "letter", "scribble"))
     assert max(np.median(pages[name]) for name in ("desk top", "cloth or wall")) < np.median(pages["blank page"])
-
-
-def predictions(path: Path, rows: list[tuple[str, str, object]]) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("file", "digits", "confidence"), *rows])
-    return path
-
-
-def test_figures_of_answers_made_by_hand(tmp_path: Path) -> None:
-    name = "clean scan"
-    pictures = [Picture(f"digit/clean-scan/{i}.png", str(i), name) for i in range(4)]
-    pictures += [Picture(f"row/row-spaced/{i}.jpg", "123", "row, spaced") for i in range(2)]
-    pictures += [Picture(f"nothing/blank-page/{i}.jpg", "", "blank page") for i in range(2)]
-    answers = [
-        ("digit/clean-scan/0.png", "0", 0.9),
-        ("/elsewhere/digit/clean-scan/1.png", "1", 0.7),
-        ("clean-scan/2.png", "7", 0.4),
-        ("row/row-spaced/0.jpg", "123", 0.8),
-        ("row/row-spaced/1.jpg", "12", 0.6),
-        ("nothing/blank-page/1.jpg", "1", 0.6),
-    ]
-    table = score_pictures.report(score_pictures.answered(pictures, predictions(tmp_path / "a.csv", answers)))
-    lines = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ")[1:] for line in table.splitlines()}
-    assert lines[name] == ["4", "2", "50.0%", "15.0% to 85.0%", "0.800", "0.400", "1"]
-    assert lines["**all of kind scan**"] == lines["**all pictures of one digit**"] == lines[name]
-    assert lines["**all rows, read without a mistake**"] == ["2", "1", "50.0%", "9.5% to 90.5%", "0.800", "0.600", "0"]
-    assert lines["blank page"] == ["2", "1", "0.300", "50%", "0%"]
-    assert "**all of kind photo**" not in lines
-
-
-def test_answers_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
-    pictures = [Picture("digit/clean-scan/0.png", "0", "clean scan")]
-    twice = predictions(tmp_path / "a.csv", [("clean-scan/0.png", "0", 1), ("digit/clean-scan/0.png", "1", 1)])
-    with pytest.raises(score_pictures.DataError, match="two answers"):
-        score_pictures.answered(pictures, twice)
-    (tmp_path / "b.csv").write_text("file,answer\na.png,1\n")
-    with pytest.raises(score_pictures.DataError, match="no columns"):
-        score_pictures.answered(pictures, tmp_path / "b.csv")
 
 
 def test_the_command_writes_once_and_scores(
@@ -216,24 +228,28 @@ def test_the_command_writes_once_and_scores(
         options = dict(arg[2:].split("=", 1) for arg in args[1:])
         asked.append((options["data.layout"], options["ckpt_path"]))
         files = sorted(Path(options["data.pictures"]).rglob("*.*"))
-        predictions(Path(options["predictions.output"]), [(str(file), "1", 0.75) for file in files])
+        with Path(options["predictions.output"]).open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("file", "digits", "confidence", "left", "top", "right", "bottom"))
+            writer.writerows((path, "1", 0.75, 0, 0, 9, 9) for path in files)
 
     monkeypatch.setattr(score_pictures, "mnist_cnn", predict)
     options = ["--count=2", "--seed=1", f"--data-dir={mnist_dir}", "--workers=1", f"--output={tmp_path / 'out'}"]
-    options += ["--only", "palette", "row, scanned", "blank"]
+    options += ["--only", "palette", "row, drawn", "blank", "one number"]
     score_pictures.main(options)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
-    assert len(written) == 6 + 1
+    assert len(written) == 8 + 1
     with (tmp_path / "out" / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["digits"] for row in rows][:2] == ["1", "2"]
+    assert [row["digits"] == "" for row in rows] == [row["file"].startswith("nothing") for row in rows]
     assert all((tmp_path / "out" / row["file"]).exists() for row in rows)
     capsys.readouterr()
 
     score_pictures.main([*options, "--ckpt_path=best"])
-    assert asked == [("digit", "best"), ("row", "best"), ("digit", "best")]
+    assert asked == [("digit", "best"), ("row", "best"), ("page", "best"), ("digit", "best")]
     assert written.items() <= {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}.items()
-    assert "| palette PNG | 2 | 1 | 50.0% | 9.5% to 90.5% | 0.750 | 0.750 | 0 |" in capsys.readouterr().out
+    assert "| palette PNG | 2 | 1 | 50.0% | 9.5% to 90.5% | 0.750 | 0.750 | 0 | 0 | 0 |" in capsys.readouterr().out
 
 
 def test_what_a_user_can_mend_is_one_line(tmp_path: Path, fails: Callable[..., str]) -> None:
@@ -242,3 +258,5 @@ def test_what_a_user_can_mend_is_one_line(tmp_path: Path, fails: Callable[..., s
     assert "holds other files" in fails(score_pictures.main, [output, "--only", "palette"])
     assert "fits no difficulty" in fails(score_pictures.main, [output, "--only", "nonsense"])
     assert "at least 1" in fails(score_pictures.main, [output, "--count=0"])
+    (tmp_path / "labels.csv").write_text("file,digits\n")
+    assert "lacks left" in fails(score_pictures.main, [output, "--only", "palette"])
