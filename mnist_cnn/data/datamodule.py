@@ -8,11 +8,14 @@ import lightning as L
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from torchvision.transforms import v2
 
+from mnist_cnn.arguments import check_arguments, without_paths
 from mnist_cnn.data import files, rendered
-from mnist_cnn.data.augment import RandomAffine
+from mnist_cnn.data.augment import BatchTransform, augmented
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.picture_set import PictureSet
 from mnist_cnn.data.splits import stratified_sample
@@ -31,7 +34,7 @@ class DigitDataModule(L.LightningDataModule):
         data_dir: str | None = None,
         batch_size: PositiveInt = 200,
         val_size: NonNegativeInt = 5000,
-        augment: RandomAffine | None = None,
+        augment: BatchTransform | v2.Transform | nn.Module | None = None,
         rendered: NonNegativeInt = 0,
         pictures: list[str] | str | None = None,
         layout: Layout = "digit",
@@ -46,8 +49,10 @@ class DigitDataModule(L.LightningDataModule):
             batch_size: Images in a batch, on each device.
             val_size: Training images that are held out for validation, stratified by class; always the same ones.
                 0 trains on everything and validates nothing. The test images are never trained on.
-            augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
-                none.
+            augment: Random changes of the training images, by class path: `RandomAffine` or `RandomElastic` of
+                `mnist_cnn.data.augment`, which change a whole batch at once; or any of torchvision, such as
+                `torchvision.transforms.v2.RandomRotation` (with `--data.augment.degrees=[-10,10]`), called for each
+                image, uint8 [1, 28, 28]. Default: none.
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
                 `mnist_cnn.data.renderer`; one in five shows none, has the label -1 and teaches doubt. Made once, in
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
@@ -55,7 +60,11 @@ class DigitDataModule(L.LightningDataModule):
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
             layout: What to read in each of these pictures: the `digit` that is meant, the `row` of digits that is
                 meant, or all rows of a `page`.
+
+        Raises:
+            ValueError: An argument is not what its type says.
         """
+        check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout"])
         self.dataset: DatasetName = dataset
@@ -64,7 +73,7 @@ class DigitDataModule(L.LightningDataModule):
         self.val_size = val_size
         self.augment = augment
         self.rendered = rendered
-        self.pictures = pictures
+        self.pictures = without_paths(pictures)
         self.layout: Layout = layout
         self.picture_set: PictureSet | None = None
         self.train_set: TensorDataset | None = None
@@ -73,8 +82,14 @@ class DigitDataModule(L.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Makes sure that the files are there, and says in one line where they came from."""
+        self._check_options(self._stage("predict"))
         if self._predicts_pictures():
             return
+        if not (self.data_dir / self.dataset).exists() and (picture := _picture_in(self.data_dir)):
+            raise DataError(
+                f"--data.data_dir={self.data_dir} holds pictures ({picture.name}), and {self.dataset} is not put among "
+                f"them: give another folder; to read the pictures use predict --data.pictures={self.data_dir}"
+            )
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
@@ -85,7 +100,12 @@ class DigitDataModule(L.LightningDataModule):
                 rank_zero_info(rendered.prepare(self.data_dir, self._rendered(split), split))
 
     def setup(self, stage: str) -> None:
-        """Reads the splits that a stage needs, once."""
+        """Reads the splits that a stage needs, once.
+
+        Raises:
+            DataError: The files are not what they should be, or an option is not for this stage.
+        """
+        self._check_options(stage)
         if stage in ("fit", "validate") and self.train_set is None:
             images, labels = files.load(self.dataset, self.data_dir, train=True)
             if self.val_size >= len(images):
@@ -129,8 +149,17 @@ class DigitDataModule(L.LightningDataModule):
         """Augments training batches, on the device where they are trained on."""
         if self.augment is None or self.trainer is None or not self.trainer.training or isinstance(batch, Tensor):
             return batch  # a bare tensor is the example that TensorBoard draws the graph with
-        images, labels = batch
-        return self.augment(images), labels
+        return augmented(self.augment, *batch)
+
+    def _check_options(self, stage: str) -> None:
+        """Refuses the options of `predict` where they would be ignored."""
+        if stage != "predict" and self.pictures is not None:
+            raise DataError(
+                f"--data.pictures is for predict, and {stage} takes the images of {self.dataset}: use predict, or "
+                f"leave it out"
+            )
+        if self.layout != "digit" and self.pictures is None:
+            raise DataError(f"--data.layout={self.layout} is for predict with --data.pictures: leave it out")
 
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"
@@ -159,6 +188,13 @@ class DigitDataModule(L.LightningDataModule):
     def _batches_done(self) -> int:
         """The batches that the epoch has had already: not 0 where training was interrupted within it."""
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0
+
+
+def _picture_in(folder: Path) -> Path | None:
+    """A picture in a folder or in the folders in it, where there is one."""
+    endings = Image.registered_extensions()
+    places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)
 
 
 class BatchSampler(DistributedSampler):

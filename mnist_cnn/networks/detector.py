@@ -39,6 +39,10 @@ class DetectorNet(nn.Module):
     (https://arxiv.org/abs/1911.10194). 100,461 parameters with the defaults.
     """
 
+    calibration: Tensor
+    """What the logits of middles are multiplied with, and what is added, so that their sigmoid is a probability: fitted
+    after training."""
+
     def __init__(self, stem: int = 16, width: int = 40, dilations: tuple[int, ...] = (1, 2, 1, 3, 1, 2)) -> None:
         """Sizes of the layers.
 
@@ -67,7 +71,8 @@ class DetectorNet(nn.Module):
             x = x + layer(x)
         centre, digit, box, owner = self.heads(x).split((1, 10, 4, 2), dim=1)
         if not self.training:
-            centre = centre * self.calibration[0] + self.calibration[1]
+            slope, offset = self.calibration
+            centre = centre * slope + offset
         fine = F.relu(F.pixel_shuffle(self.rise(x), 2) + self.skip(half))
         ink = F.pixel_shuffle(self.draw(fine), 2)
         owner = F.interpolate(owner, scale_factor=STRIDE, mode="bilinear", align_corners=False)

@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -55,8 +55,8 @@ def load_detector(path: Path = DETECTOR) -> DetectorNet:
     _load(network, read_checkpoint(path)["state_dict"], path)
     network.eval()
     for block in network.modules():
-        if isinstance(block, nn.Sequential) and isinstance(block[1], nn.BatchNorm2d):  # one operation instead of two
-            block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
+        if isinstance(block, nn.Sequential) and isinstance(norm := block[1], nn.BatchNorm2d):
+            block[0], block[1] = fuse_conv_bn_eval(cast(nn.Conv2d, block[0]), norm), nn.Identity()  # one operation
     return network.to(memory_format=torch.channels_last)
 
 
