@@ -1,5 +1,6 @@
 """Every digit in a picture, by one network on a pyramid of scales."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,8 +92,8 @@ def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
-        side: Long side in pixels of the scale to begin with. Coarser ones follow, and finer ones where small digits
-            are found, or none at all.
+        side: Of a square with as many pixels as the scale to begin with. Coarser ones follow, and finer ones where
+            small digits may be, or none are found.
     """
     scales = list(_pyramid(network, picture, side))
     scores, probabilities, boxes = (
@@ -110,7 +111,7 @@ def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection
 def _pyramid(network: DetectorNet, picture: Picture, side: int) -> Iterator[_Scale]:
     """Looks at the picture from middling to coarse, then finer as long as that promises more."""
     long = max(picture.shape[:2])
-    first = min(1.0, side / long)
+    first = min(1.0, side / math.sqrt(picture.shape[0] * picture.shape[1]))
     factor, found = first, False
     finer = False
     while round(factor * long) >= COARSEST:
@@ -132,7 +133,7 @@ def _pyramid(network: DetectorNet, picture: Picture, side: int) -> Iterator[_Sca
 
 def _has_small(scale: _Scale) -> bool:
     sizes = (scale.boxes[:, 3] - scale.boxes[:, 1]) * scale.factor
-    return bool(((scale.scores >= SCORE) & (sizes < SMALL)).any())
+    return bool(((scale.scores >= SCORE / 2) & (sizes < SMALL)).any())
 
 
 def _look(network: DetectorNet, picture: Picture, factor: float) -> _Scale:

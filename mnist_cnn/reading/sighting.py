@@ -18,11 +18,11 @@ Layout = Literal["digit", "row", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
-"""Long side in pixels of the scale to begin with; see `detect`."""
+"""For how many pixels squared to begin with; see `detect`."""
 DOUBTFUL = 0.6
-"""Mean score of what was found, below which the picture may lie on its side."""
-CLEARLY = 0.2
-"""By how much another turn must be better."""
+"""Mean confidence of the digits, below which the picture may lie on its side."""
+CLEARLY = 0.45
+"""By how much another turn must be better; see `_evidence`."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         flat = np.full((1, 10), 0.1, np.float32)
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
     best = _sighting(detect(detector, picture, SIDES[layout]), layout, picture.shape)
-    if _goodness(best) >= DOUBTFUL:
-        return best
-    least = _goodness(best) + CLEARLY
-    for turns in (1, 2, 3):
-        turned = np.ascontiguousarray(np.rot90(picture, turns))
-        other = _sighting(detect(detector, turned, SIDES[layout]), layout, turned.shape, turns)
-        if _goodness(other) > max(least, DOUBTFUL):
-            best, least = other, _goodness(other)
+    mean, total = _evidence(best)
+    if mean < DOUBTFUL:
+        for turns in (1, 2, 3):
+            turned = np.ascontiguousarray(np.rot90(picture, turns))
+            other = _sighting(detect(detector, turned, SIDES[layout]), layout, turned.shape, turns)
+            other_mean, other_total = _evidence(other)
+            if other_mean > DOUBTFUL and other_total > total + CLEARLY:
+                best, total = other, other_total
     return best
 
 
@@ -121,7 +121,8 @@ def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     return float((1 - found.scores[out]).prod())
 
 
-def _goodness(sighting: Sighting) -> float:
-    """How surely this is writing, upright: mean over the digits, 0 to 1."""
+def _evidence(sighting: Sighting) -> tuple[float, float]:
+    """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over a half."""
     digits = sighting.digits
-    return float((digits.scores * digits.probabilities.max(axis=1)).mean()) if len(digits) else 0.0
+    sure = digits.scores * digits.probabilities.max(axis=1)
+    return (float(sure.mean()), float((sure - 0.5).sum())) if len(sure) else (0.0, 0.0)

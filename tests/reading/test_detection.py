@@ -22,7 +22,7 @@ def digit(mnist: Mnist, label: int, height: int) -> np.ndarray:
 def row_of(mnist: Mnist, text: str, height: int, gap: int) -> np.ndarray:
     """Ink of a row of digits."""
     parts = [digit(mnist, int(label), height) for label in text]
-    parts = [np.pad(part, ((0, height + 4 - part.shape[0]), (0, gap))) for part in parts]
+    parts = [np.pad(part, ((0, max(0, height + 8 - part.shape[0])), (0, gap)))[: height + 8] for part in parts]
     return np.concatenate(parts, axis=1)
 
 
@@ -107,12 +107,12 @@ def test_what_was_nearly_a_digit_lowers_the_confidence(mnist: Mnist) -> None:
 def test_touching_digits_get_their_own_ink(mnist: Mnist) -> None:
     left, right = (digit(mnist, label, 60) for label in (3, 6))
     apart = row_of(mnist, "36", 60, 30)
-    ink = np.zeros((64, 140), np.float32)
+    ink = np.zeros((80, 160), np.float32)
     ink[: left.shape[0], : left.shape[1]] = left
     part = ink[: right.shape[0], left.shape[1] - 6 : left.shape[1] - 6 + right.shape[1]]
     np.maximum(part, right, out=part)
     images = [
-        look(pretrained_detector(), finished(on_paper(cover, (140, 240), (40, 40))), "row").images
+        look(pretrained_detector(), finished(on_paper(cover, (160, 260), (40, 40))), "row").images
         for cover in (apart, ink)
     ]
     assert len(images[0]) == len(images[1]) == 2

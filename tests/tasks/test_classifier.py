@@ -261,7 +261,7 @@ class TestCheckpoints:
         with pytest.warns(UserWarning, match="hand it over as optimizer="):
             assert DigitClassifier.load_from_checkpoint(path).hparams["optimizer"] == "adamw"
         again = DigitClassifier.load_from_checkpoint(path, optimizer=OwnOptimizer)
-        assert again.hparams["optimizer"] == {"class_path": "test_module.OwnOptimizer"}
+        assert again.hparams["optimizer"] == {"class_path": "test_classifier.OwnOptimizer"}
         defaults = checkpoint_arguments(path, resume=False)
         assert "model.optimizer" not in defaults
         assert defaults["model.schedule"] == "exponential"
