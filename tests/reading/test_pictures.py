@@ -221,5 +221,5 @@ def test_pictures_of_phones_are_read_or_named(tmp_path: Path, monkeypatch: pytes
     assert not problems
     assert np.abs(read_picture(found).pixels.astype(int) - (200, 10, 10)).max() < 12
     monkeypatch.setattr("mnist_cnn.reading.pictures._formats", lambda: ["PNG"])  # as without a decoder
-    with pytest.raises(PictureError, match="phone.HEIC: .*pip install pillow-heif"):
+    with pytest.raises(PictureError, match=r"phone\.HEIC: .*pip install pillow-heif"):
         read_picture(found)
