@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import LEAST, SCORE, Detection, Digits, detect
 from mnist_cnn.reading.form import mnist_form
-from mnist_cnn.reading.lines import page_rows, the_digit, the_row
+from mnist_cnn.reading.lines import ALIKE, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
 from mnist_cnn.reading.results import Reading, Row
 
@@ -115,7 +115,7 @@ def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     nearest = np.abs((boxes[:, 0] + boxes[:, 2])[:, None] - (boxes[row, 0] + boxes[row, 2])).argmin(axis=1)
     beside = np.abs(middles - middles[row][nearest]) < 0.5 * height
     gap = np.maximum(boxes[:, 0] - boxes[row, 2].max(), boxes[row, 0].min() - boxes[:, 2])
-    alike = (heights > 0.5 * height) & (heights < 2 * height)
+    alike = (heights > height / ALIKE) & (heights < ALIKE * height)
     out = beside & alike & (gap < 1.5 * height) & (found.scores < SCORE)
     out[row] = False
     return float((1 - found.scores[out]).prod())
