@@ -1,9 +1,12 @@
 """A fully convolutional network that finds digits of one size, names them, and redraws their strokes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 STRIDE = 4
@@ -77,6 +80,16 @@ class DetectorNet(nn.Module):
         ink = F.pixel_shuffle(self.draw(fine), 2)
         owner = F.interpolate(owner, scale_factor=STRIDE, mode="bilinear", align_corners=False)
         return DetectorOutput(centre, digit, box, ink, owner)
+
+
+def continued(picture: NDArray[Any], top: int, bottom: int, left: int, right: int) -> NDArray[Any]:
+    """A picture, uint8 [H, W, 3], with so many more pixels on each side, of the colour that most of its border has.
+
+    So what is cut close to its ink has paper around it, as the network expects.
+    """
+    rim = np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+    colour = np.median(rim, axis=0).tolist()
+    return cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
 
 
 class Found(NamedTuple):

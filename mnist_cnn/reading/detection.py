@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, DetectorOutput, find
+from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, DetectorOutput, continued, find
 from mnist_cnn.reading.form import to_mnist
 
 Picture = NDArray[np.uint8]
@@ -142,7 +142,7 @@ def _look(network: DetectorNet, picture: Picture, factor: float) -> _Scale:
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     resized = picture if factor == 1 else cv2.resize(picture, (width, height), interpolation=method)
     fill = [BORDER + -(side + 2 * BORDER) % STRIDE for side in (height, width)]
-    padded = cv2.copyMakeBorder(resized, BORDER, fill[0], BORDER, fill[1], cv2.BORDER_REPLICATE)
+    padded = continued(resized, BORDER, fill[0], BORDER, fill[1])
     device = network.heads.weight.device
     output = network(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
     found = find(output, LEAST)[0]
