@@ -1,8 +1,6 @@
 """Checkpoints: found by name, written all or nothing, and read without trusting what they say."""
 
 import contextlib
-import errno
-import io
 import os
 import re
 import shutil
@@ -13,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -35,7 +32,9 @@ KINDS: dict[str, tuple[type, str]] = {
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 HINT = "give another checkpoint with --ckpt_path=FILE"
 PRETRAINED = Path(__file__).parent / "weights" / "pretrained.ckpt"
-"""The checkpoint that comes with the package, made by `scripts/pretrain.py`."""
+"""The classifier that comes with the package, made by `scripts/pretrain.py`."""
+DETECTOR = PRETRAINED.with_name("detector.ckpt")
+"""The detector that comes with the package, likewise."""
 
 
 class CheckpointError(RuntimeError):
@@ -139,30 +138,6 @@ def locked(run: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes local checkpoints so that no kill, crash or full disk leaves half of one or harms the one before."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Writes one file.
-
-        Raises:
-            CheckpointError: It cannot be written.
-        """
-        if "://" in str(path):
-            return super().save_checkpoint(checkpoint, path, storage_options)
-        content = io.BytesIO()  # torch hides why a file cannot be written
-        torch.save(checkpoint, content)
-        try:
-            with replacing(Path(path)) as file:
-                file.write(content.getbuffer())
-        except OSError as error:
-            what = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "mend that"
-            raise CheckpointError(
-                f"cannot write {os.path.relpath(path)} ({error.strerror}): earlier checkpoints are intact; {what}, "
-                f"then go on with --ckpt_path=last"
-            ) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -15,14 +15,15 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data.files import DataError
 from mnist_cnn.export import ExportError
-from mnist_cnn.module import NetworkError
+from mnist_cnn.reading.pictures import PictureError
+from mnist_cnn.tasks.classifier import NetworkError
 
 
 class SettingsError(ValueError):
     """Arguments that nothing can be built from; the message is one line."""
 
 
-OURS = (DataError, CheckpointError, ExportError, SettingsError, NetworkError, MisconfigurationException)
+OURS = (DataError, PictureError, CheckpointError, ExportError, SettingsError, NetworkError, MisconfigurationException)
 """Errors whose message is that line already."""
 
 

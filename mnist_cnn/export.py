@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mnist_cnn.checkpoints import read_checkpoint, replacing
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 Format = Literal["onnx", "pt2"]
 NEEDED_FOR_ONNX = ("onnx", "onnxscript", "onnxruntime")

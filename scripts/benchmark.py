@@ -117,7 +117,7 @@ def bare_loop(seed: int) -> Result:
 
 def torchvision_loop(seed: int) -> Result:
     """The tutorial's own program: its network in torch's layers, over torchvision's Dataset and DataLoader."""
-    import peers
+    from speed import peers
 
     torch.manual_seed(seed)
     (first, _), (both, _) = itertools.islice(peers.tutorial(), 2)
@@ -125,10 +125,10 @@ def torchvision_loop(seed: int) -> Result:
 
 
 def peer(name: str, target: float = 1.0) -> Callable[[int], Result]:
-    """Trains as a recipe of `peers.py` until a test accuracy is reached."""
+    """Trains as a recipe of `speed/peers.py` until a test accuracy is reached."""
 
     def run(seed: int) -> Result:
-        import peers
+        from speed import peers
 
         torch.manual_seed(seed)
         for seconds, accuracy in peers.PEERS[name]():

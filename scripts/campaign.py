@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from damage import Row, kills, side_by_side, signals, spread, starved, undisturbed, writes
-from sites import Forked
+from damage.kinds import Row, kills, side_by_side, signals, spread, starved, undisturbed, writes
+from damage.sites import Forked
 
 
 def main() -> None:

@@ -21,14 +21,16 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
 
 from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.data import files
-from mnist_cnn.data.handwriting import Layout, find_candidates
-from mnist_cnn.data.pictures import READ_SIDE, PictureError, from_image, read_picture
+from mnist_cnn.reading.models import pretrained_detector
+from mnist_cnn.reading.pictures import READ_SIDE, PictureError, from_image, read_picture
+from mnist_cnn.reading.sighting import LAYOUTS, look
 
 MEMORY = 1_500 * 2**20
 """Bytes of memory that the process may gain in all."""
@@ -111,24 +113,25 @@ def command_line(rng: random.Random) -> str:
 
 def picture_reader(rng: random.Random) -> str:
     """Pictures: files mutated or with absurd sizes in their headers, and random pixels of all modes."""
-    layout: Layout = "row" if rng.random() < 0.3 else "digit"
+    layout = rng.choice(LAYOUTS)
     try:
         if rng.random() < 0.2:
-            pixels = from_image(_random_pixels(rng))
+            pixels = from_image(_random_pixels(rng)).pixels
         else:
             path = SCRATCH / "x.png"  # what a file is, its content says
             path.write_bytes(_picture_file(rng))
-            pixels, _ = read_picture(path)
+            pixels = read_picture(path).pixels
     except PictureError as error:
         return "refused" if "\n" not in str(error) and len(str(error)) < 300 else "several lines"
     assert pixels.dtype == np.uint8
     assert pixels.shape[2:] == (3,)
     assert max(pixels.shape) <= READ_SIDE
-    found = find_candidates(pixels, layout)
-    assert found.images.dtype == np.uint8
-    assert found.images.shape == (len(found.spans), 28, 28)
-    assert np.isfinite(found.plausibility).all()
-    return "digits" if len(found.images) else "no digit"
+    seen = look(pretrained_detector(), pixels, layout)
+    assert seen.images.dtype == np.uint8
+    assert seen.images.shape == (sum(seen.lengths), 28, 28)
+    assert len(seen.digits) == len(seen.images)
+    assert np.isfinite(seen.digits.boxes).all()
+    return "digits" if len(seen.images) else "no digit"
 
 
 TARGETS: dict[str, tuple[Target, float]] = {
@@ -269,16 +272,9 @@ def _parse(words: list[str]) -> None:
     """As far as `main` gets before anything is built: the parser, and what reads checkpoints."""
     from mnist_cnn import cli
 
-    class ParseOnly(cli.DigitCLI):
-        def instantiate_classes(self) -> None:
-            raise SystemExit(0)
-
-    original, cli.DigitCLI = cli.DigitCLI, ParseOnly  # type: ignore[misc]
     sys.argv = ["scripts/train.py"]
-    try:
+    with mock.patch.object(cli.DigitCLI, "instantiate_classes", side_effect=SystemExit(0)):
         cli.main(words)
-    finally:
-        cli.DigitCLI = original  # type: ignore[misc]
 
 
 def main() -> None:

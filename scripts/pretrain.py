@@ -18,11 +18,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mnist_cnn.calibration import Reliability, fit_temperature
+from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
-from mnist_cnn.checkpoints import PRETRAINED, AtomicCheckpointIO, find_checkpoint, read_checkpoint
+from mnist_cnn.checkpoints import PRETRAINED, find_checkpoint, read_checkpoint
 from mnist_cnn.cli import DigitCLI, fail, run
 from mnist_cnn.errors import ScriptParser, SettingsError, explain
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 LARGEST = 3_000_000
 """Bytes: what a package may weigh more for its weights."""

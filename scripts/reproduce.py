@@ -17,11 +17,14 @@ from pathlib import Path
 
 import experiments
 import yaml
-from experiments import Result, Run, markdown, percent, plain
+from experiments import markdown, percent, plain
+from tutorials import training
+from tutorials.measures import Result
+from tutorials.training import Run
 
 from mnist_cnn.errors import ScriptParser
 
-PUBLISHED = Path(__file__).with_name("published.yaml")
+PUBLISHED = Path(__file__).parent / "tutorials" / "published.yaml"
 UNIT = ("--model.network.init_args.scaling=unit",)
 
 
@@ -78,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no system {', '.join(unknown)}: choose from {' '.join(SYSTEMS)}")
     epochs = options.epochs or (2 if options.quick else None)
     runs = [run_of(name, seed, epochs) for seed in seeds for name in systems]
-    experiments.complete(runs, options.output, options.data_dir, options.workers)
+    training.complete(runs, options.output, options.data_dir, options.workers)
     report(options.output)
 
 
@@ -86,14 +89,14 @@ def run_of(name: str, seed: int, epochs: int | None) -> Run:
     """The run of a system with a seed."""
     system = SYSTEMS[name]
     count = epochs or system.epochs
-    return Run(name, system.preset, system.changes, count, seed, experiments.TRAIN_BATCHES)
+    return Run(name, system.preset, system.changes, count, seed, training.TRAIN_BATCHES)
 
 
 def report(output: Path) -> None:
     """Writes the tables and the plots of all stored runs of a folder."""
     published = yaml.safe_load(PUBLISHED.read_text())
     groups: dict[str, list[Result]] = {name: [] for name in SYSTEMS}
-    for result in experiments.load(output):
+    for result in training.load(output):
         groups.get(result["run"]["name"], []).append(result)
     groups = {name: results for name, results in groups.items() if results}
     parts = ["# The systems, ours and published\n", preface(), summary(groups, published)]

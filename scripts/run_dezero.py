@@ -15,8 +15,10 @@ from typing import Any
 
 import experiments
 import numpy as np
-from experiments import Result, markdown
+from experiments import markdown
 from reproduce import SYSTEMS, run_of
+from tutorials import training
+from tutorials.measures import Result
 
 from mnist_cnn import DigitDataModule
 from mnist_cnn.errors import ScriptParser
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.systems:
         print(f"\n{SYSTEMS[name].title}, seed {options.seed}\n")
         theirs = list(dezero_epochs(MODELS[name](), data, options.epochs, options.seed))
-        ours = experiments.train(run_of(name, options.seed, options.epochs), options.data_dir, lambda: None)["epochs"]
+        ours = training.train(run_of(name, options.seed, options.epochs), options.data_dir, lambda: None)["epochs"]
         print(side_by_side(theirs, ours))
 
 

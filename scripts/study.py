@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import experiments
-from experiments import Result, Run, markdown, percent, spread
-from measures import PROBE_IMAGES
+from experiments import markdown, percent, spread
+from tutorials import training
+from tutorials.measures import PROBE_IMAGES, Result
+from tutorials.training import Run
 
 from mnist_cnn.errors import ScriptParser
 
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     seeds = experiments.without_repeats("--seeds", options.seeds or [0, 1, 2])
     runs = [run_of(cell, seed, options.epochs) for seed in seeds for cell in cells()]
-    experiments.complete(runs, options.output, options.data_dir, options.workers)
+    training.complete(runs, options.output, options.data_dir, options.workers)
     report(options.output)
 
 
@@ -64,14 +66,14 @@ def run_of(cell: Cell, seed: int, epochs: int) -> Run:
         f"--model.network.init_args.{OPTIONS[factor].format(value)}"
         for factor, value in zip(FACTORS, cell, strict=True)
     )
-    return Run("-".join(cell), "mnist_plus_2", changes, epochs, seed, experiments.TRAIN_BATCHES)
+    return Run("-".join(cell), "mnist_plus_2", changes, epochs, seed, training.TRAIN_BATCHES)
 
 
 def report(output: Path) -> None:
     """Writes the tables and the plots of all stored runs of a folder."""
     names = {"-".join(cell): cell for cell in cells()}
     groups: dict[Cell, list[Result]] = {cell: [] for cell in cells()}
-    for result in experiments.load(output):
+    for result in training.load(output):
         if result["run"]["name"] in names:
             groups[names[result["run"]["name"]]].append(result)
     groups = {cell: results for cell, results in groups.items() if results}

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnist_cnn.module import DigitClassifier
 from mnist_cnn.networks import MLP
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 Pixels = NDArray[np.uint8]
 

@@ -1,24 +1,22 @@
-"""Contact sheets: each picture beside what the network saw of it, the answer and its confidence."""
+"""Contact sheets: each picture with the answers drawn in, beside what the network saw."""
 
 from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mnist_cnn.data.candidates import Reading
-from mnist_cnn.data.ink import Picture
+from mnist_cnn.reading.results import GREEN, RED, UNSURE, Reading, annotated
 
-COLUMNS, ROWS = 4, 8
-SIDE, GAP, TEXT = 150, 8, 40
+COLUMNS, ROWS = 3, 6
+SIDE, GAP, TEXT = 230, 8, 40
 WIDTH, HEIGHT = 2 * SIDE + 3 * GAP, SIDE + 2 * GAP + TEXT
-UNSURE = 0.8
-"""Answers with less confidence stand out in red."""
+GROUND = (245, 245, 245)
 
 
-def contact_sheet(cells: Sequence[tuple[str, Picture, Reading]]) -> Iterator[Image.Image]:
-    """Draws pages of 32 pictures each.
+def contact_sheet(cells: Sequence[tuple[str, Reading]]) -> Iterator[Image.Image]:
+    """Draws pages of 18 pictures each.
 
     Args:
-        cells: For each picture its name, a thumbnail (RGB, uint8, at most 150 pixels a side) and its reading.
+        cells: The name and the reading of each picture.
 
     Yields:
         The pages, one after the other.
@@ -27,30 +25,44 @@ def contact_sheet(cells: Sequence[tuple[str, Picture, Reading]]) -> Iterator[Ima
     for start in range(0, len(cells), per_page):
         page_cells = cells[start : start + per_page]
         columns, rows = min(COLUMNS, len(page_cells)), -(-len(page_cells) // COLUMNS)
-        page = Image.new("RGB", (columns * WIDTH, rows * HEIGHT), (245, 245, 245))
+        page = Image.new("RGB", (columns * WIDTH, rows * HEIGHT), GROUND)
         for i, cell in enumerate(page_cells):
             page.paste(_cell(*cell), (i % COLUMNS * WIDTH, i // COLUMNS * HEIGHT))
         yield page
 
 
-def _cell(name: str, thumbnail: Picture, reading: Reading) -> Image.Image:
-    cell = Image.new("RGB", (WIDTH, HEIGHT), (245, 245, 245))
+def _cell(name: str, reading: Reading) -> Image.Image:
+    cell = Image.new("RGB", (WIDTH, HEIGHT), GROUND)
     draw = ImageDraw.Draw(cell)
-    picture = Image.fromarray(thumbnail)
-    scale = SIDE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    cell.paste(picture.resize(size, Image.Resampling.BICUBIC), (GAP, GAP))
-    count = len(reading.images)
-    across = next(n for n in range(1, 100) if n * n >= count)
-    side = SIDE // max(1, across)
+    cell.paste(_picture(reading), (GAP, GAP))
+    across = next(n for n in range(1, 100) if n * n >= len(reading.images))
+    side = min(SIDE // across, SIDE // 2)
     for i, image in enumerate(reading.images):
-        seen = Image.fromarray(image).resize((side - 2, side - 2), Image.Resampling.NEAREST)
+        seen = Image.fromarray(image).resize((max(1, side - 2),) * 2, Image.Resampling.NEAREST)
         cell.paste(seen, (2 * GAP + SIDE + i % across * side, GAP + i // across * side))
-    colour = (20, 20, 20) if reading.confidence >= UNSURE else (190, 30, 30)
-    answer = f"{reading.digits}  {reading.confidence:.1%}" if reading.digits else "no digit"
-    draw.text((GAP, SIDE + GAP + 4), answer, fill=colour, font=ImageFont.load_default(17))
-    font = ImageFont.load_default(12)
-    while draw.textlength(name, font=font) > WIDTH - 2 * GAP:
-        name = "…" + name.lstrip("…")[1:]
-    draw.text((GAP, SIDE + GAP + 25), name, fill=(90, 90, 90), font=font)
+    lines = reading.digits.split("\n")
+    more = f" and {len(lines) - 1} more rows" if len(lines) > 1 else ""
+    answer = f"{lines[0]}{more}  {reading.confidence:.1%}" if reading.rows else "no digit"
+    colour = GREEN if reading.confidence >= UNSURE else RED
+    _text(draw, answer, SIDE + GAP + 4, colour, 17, "right")
+    _text(draw, name, SIDE + GAP + 25, (90, 90, 90), 12, "left")
     return cell
+
+
+def _picture(reading: Reading) -> Image.Image:
+    """The picture at the size of its place, with boxes and answers drawn at that size."""
+    height, width = reading.picture.shape[:2]
+    scale = SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = Image.fromarray(reading.picture).resize(
+        size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    )
+    return annotated(small, [(row, row.boxes * (scale / reading.opened.factor)) for row in reading.rows])
+
+
+def _text(draw: ImageDraw.ImageDraw, text: str, y: int, colour: tuple[int, int, int], size: int, cut: str) -> None:
+    """Writes a line, shortened at one end until it fits."""
+    font = ImageFont.load_default(size)
+    while draw.textlength(text, font=font) > WIDTH - 2 * GAP:
+        text = text.rstrip("…")[:-1] + "…" if cut == "right" else "…" + text.lstrip("…")[1:]
+    draw.text((GAP, y), text, fill=colour, font=font)

@@ -1,31 +1,16 @@
-"""What is left of `test` and `predict`: the verdict in words, and a file of predictions."""
+"""What is left of `test`: the verdict in words."""
 
-import csv
-import io
 import math
-import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import BasePredictionWriter, Callback
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
-from torch import Tensor
 from torchmetrics import CatMetric, SumMetric
 
-from mnist_cnn.atomic import replacing
-from mnist_cnn.callbacks.contact_sheet import contact_sheet
-from mnist_cnn.data.candidates import Reading, choose
-from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule, PictureSet, SeenPicture
+from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
-from mnist_cnn.data.ink import Picture
-from mnist_cnn.data.pictures import shown
 
 
 class TestReport(Callback):
@@ -114,114 +99,3 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
     scale = 1 + z * z / trials
     middle = share + z * z / (2 * trials)
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
-
-
-class PredictionWriter(BasePredictionWriter):
-    """Writes the predictions of `predict` to a CSV file, one line per image in order.
-
-    Of pictures of handwriting also a table on the terminal, and beside the CSV a contact sheet, PNG: each picture,
-    what the network saw of it, the answer and its confidence.
-    """
-
-    def __init__(self, output: str = "predictions.csv") -> None:
-        """Where the predictions go.
-
-        Args:
-            output: The CSV file, with the columns file, digits and confidence (0 to 1), for pictures also note. It
-                is complete or absent. The contact sheet of pictures has the same name with the ending .png, and
-                -2.png and so on for its further pages.
-        """
-        super().__init__(write_interval="epoch")
-        self.output = Path(output)
-
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Finds out before the work whether there is a place for its result."""
-        if stage == "predict" and (self.output.is_dir() or not self.output.name):
-            raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
-        if stage == "predict" and self.output.suffix.lower() == ".png":
-            raise DataError(f"{str(self.output)!r} is the contact sheet's name: end --predictions.output with .csv")
-        if stage == "predict" and trainer.limit_predict_batches == 0:
-            raise DataError("nothing to predict with --trainer.limit_predict_batches=0: leave it out")
-
-    def write_on_epoch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
-    ) -> None:
-        """Writes the files, under other names first."""
-        if trainer.world_size > 1:
-            raise DataError("predict runs in one process: add --trainer.devices=1")
-        data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if getattr(data, "picture_set", None) is not None:
-            self._write_pictures(cast(PictureSet, data.picture_set), predictions)
-            return
-        confidence, digits = torch.cat(predictions).max(dim=1)
-        rows = [
-            [f"{data.dataset}/test/{i}", str(digit), f"{sure:.6f}"]
-            for i, (digit, sure) in enumerate(zip(digits.tolist(), confidence.tolist(), strict=True))
-        ]
-        self._write_csv(["file", "digits", "confidence"], rows)
-        print(f"{len(digits):,} predictions: {self.output}")
-
-    def _write_pictures(self, pictures: PictureSet, predictions: list[Tensor]) -> None:
-        answers = [
-            answer for seen, batch in zip(pictures.seen, predictions, strict=False) for answer in _read(seen, batch)
-        ]
-        skipped = [*pictures.problems, *(picture.remark for picture, _ in answers if picture.thumbnail is None)]
-        answers = [(picture, reading) for picture, reading in answers if picture.thumbnail is not None]
-        empty = [f"{shown(picture.path)}: no digit was found" for picture, reading in answers if not reading.digits]
-        for line in [*skipped, *empty]:
-            print(f"warning: {line}", file=sys.stderr)
-        count = len(answers) - len(empty)
-        rest = (f", {len(skipped)} skipped" if skipped else "") + (f", {len(empty)} without a digit" if empty else "")
-        if not count:
-            raise DataError(f"no digit was read{rest}: give pictures of handwritten digits with --data.pictures")
-        rows = [
-            [str(picture.path), reading.digits, f"{reading.confidence:.6f}", _note(picture, reading)]
-            for picture, reading in answers
-        ]
-        cells = [(shown(p.path), cast(Picture, p.thumbnail), r) for p, r in answers]
-        count_of_pages = 0
-        for count_of_pages, page in enumerate(contact_sheet(cells), start=1):
-            name = f"{self.output.stem}{'' if count_of_pages == 1 else f'-{count_of_pages}'}.png"
-            self._write(self.output.with_name(name), partial(page.save, format="PNG"))
-        self._write_csv(["file", "digits", "confidence", "note"], rows)
-        _print_table(rows)
-        pages = f" to {self.output.stem}-{count_of_pages}.png" if count_of_pages > 1 else ""
-        print(f"{count:,} predictions{rest}: {self.output}, contact sheet: {self.output.with_suffix('.png')}{pages}")
-
-    def _write_csv(self, columns: list[str], rows: list[list[str]]) -> None:
-        def write(file: BinaryIO) -> None:
-            # File names need not be valid text: their bytes are kept as they are.
-            text = io.TextIOWrapper(file, newline="", encoding="utf-8", errors="surrogateescape")
-            csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-            text.detach()
-
-        self._write(self.output, write)
-
-    def _write(self, output: Path, write: Callable[[BinaryIO], None]) -> None:
-        try:
-            with replacing(output) as file:
-                write(file)
-        except OSError as error:
-            raise DataError(
-                f"cannot write {output} ({error.strerror}): choose another file with --predictions.output=FILE.csv"
-            ) from error
-
-
-def _read(seen: list[SeenPicture], probabilities: Tensor) -> Iterator[tuple[SeenPicture, Reading]]:
-    """Each picture of a batch with its reading."""
-    start = 0
-    for picture in seen:
-        end = start + len(picture.candidates.images)
-        yield picture, choose(picture.candidates, probabilities[start:end].float().cpu().numpy())
-        start = end
-
-
-def _note(picture: SeenPicture, reading: Reading) -> str:
-    return "; ".join(filter(None, [picture.remark, "" if reading.digits else "no digit was found"]))
-
-
-def _print_table(rows: list[list[str]]) -> None:
-    table = Table("picture", "digits", Column("confidence", justify="right"), "note")
-    for path, digits, confidence, note in rows:
-        table.add_row(Text(shown(path), overflow="fold"), digits, f"{float(confidence):.1%}", note)
-    Console().print(table)

@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -12,20 +10,16 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from torchvision.transforms import v2
 
 from mnist_cnn.arguments import check_arguments, without_paths
 from mnist_cnn.data import files, rendered
 from mnist_cnn.data.augment import BatchTransform, augmented
-from mnist_cnn.data.candidates import Candidates
 from mnist_cnn.data.files import DataError, DatasetName
-from mnist_cnn.data.handwriting import Layout, find_candidates
-from mnist_cnn.data.ink import Picture
-from mnist_cnn.data.pictures import PictureError, find_pictures, read_picture, small_copy
-
-SPLIT_SEED = 0
-"""Seeds the split alone, so that every run with the same `val_size` holds out the same digits."""
+from mnist_cnn.data.picture_set import PictureSet
+from mnist_cnn.data.splits import stratified_sample
+from mnist_cnn.reading.sighting import Layout
 
 
 class DigitDataModule(L.LightningDataModule):
@@ -64,7 +58,8 @@ class DigitDataModule(L.LightningDataModule):
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
             pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
-            layout: What each of these pictures shows: one `digit`, or a `row` of digits.
+            layout: What to read in each of these pictures: the `digit` that is meant, the `row` of digits that is
+                meant, or all rows of a `page`.
 
         Raises:
             ValueError: An argument is not what its type says.
@@ -97,7 +92,12 @@ class DigitDataModule(L.LightningDataModule):
             )
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
-            rank_zero_info(rendered.prepare(self.dataset, self.data_dir, self._rendered()))
+            if self.dataset != "MNIST":
+                raise DataError(
+                    f"--data.rendered renders digits of MNIST: leave it out with --data.dataset={self.dataset}"
+                )
+            for split in ("train", "val"):
+                rank_zero_info(rendered.prepare(self.data_dir, self._rendered(split), split))
 
     def setup(self, stage: str) -> None:
         """Reads the splits that a stage needs, once.
@@ -115,9 +115,10 @@ class DigitDataModule(L.LightningDataModule):
                 )
             held_out = stratified_sample(labels, self.val_size)
             if self.rendered:
-                more, named, sources = rendered.load(self.dataset, self.data_dir, self._rendered())
-                images, labels = torch.cat([images, more]), torch.cat([labels, named])
-                held_out = torch.cat([held_out, held_out[sources]])
+                for split in ("train", "val"):
+                    more, named = rendered.load(self.data_dir, self._rendered(split), split)
+                    images, labels = torch.cat([images, more]), torch.cat([labels, named])
+                    held_out = torch.cat([held_out, torch.full((len(more),), split == "val" and self.val_size > 0)])
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
@@ -163,10 +164,11 @@ class DigitDataModule(L.LightningDataModule):
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"
 
-    def _rendered(self) -> int:
+    def _rendered(self, split: str) -> int:
         """How many digits to render; a few where a batch of everything is all that is asked for."""
         quick = self.trainer is not None and getattr(self.trainer, "fast_dev_run", False)
-        return min(self.rendered, 100) if quick else self.rendered
+        count = min(self.rendered, 100) if quick else self.rendered
+        return count if split == "train" else -(-count // 12)
 
     def _stage(self, alone: str = "fit") -> str:
         """What the trainer is doing; without one what is given."""
@@ -193,57 +195,6 @@ def _picture_in(folder: Path) -> Path | None:
     endings = Image.registered_extensions()
     places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
     return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)
-
-
-@dataclass(frozen=True)
-class SeenPicture:
-    """A picture as `predict` met it."""
-
-    path: Path
-    candidates: Candidates
-    thumbnail: Picture | None
-    """RGB, uint8, a small copy; None where the file could not be read."""
-    remark: str
-    """What the user should know; where the file could not be read, why."""
-
-
-class PictureSet(Dataset):
-    """Pictures of handwriting in batches like those of a data set.
-
-    Each item is a pair: all candidates of some pictures, uint8 [B, 1, 28, 28], and zeros, int64 [B]. What they
-    belong to is noted in `seen`, one list for each item that was handed out.
-    """
-
-    AT_A_TIME = 8
-
-    def __init__(self, places: list[str] | str, layout: Layout) -> None:
-        self.layout: Layout = layout
-        self.paths, self.problems = find_pictures(places)
-        self.seen: list[list[SeenPicture]] = []
-        if not self.paths:
-            problems = "; ".join(self.problems) or "no place was named"
-            raise DataError(f"there are no pictures to read ({problems}): give files or folders with --data.pictures")
-
-    def __len__(self) -> int:
-        return -(-len(self.paths) // self.AT_A_TIME)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        start = index * self.AT_A_TIME
-        # OpenCV and Pillow release the interpreter while they work.
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-            seen = list(threads.map(self._see, self.paths[start : start + self.AT_A_TIME]))
-        self.seen.append(seen)
-        images = torch.cat([torch.from_numpy(picture.candidates.images) for picture in seen]).unsqueeze(1)
-        if not len(images):  # networks need not be able to take an empty batch
-            images = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
-        return images, torch.zeros(len(images), dtype=torch.int64)
-
-    def _see(self, path: Path) -> SeenPicture:
-        try:
-            picture, remark = read_picture(path)
-        except PictureError as error:
-            return SeenPicture(path, Candidates.of([], [], []), None, str(error))
-        return SeenPicture(path, find_candidates(picture, self.layout), small_copy(picture), remark)
 
 
 class BatchSampler(DistributedSampler):
@@ -279,21 +230,3 @@ class BatchSampler(DistributedSampler):
         # A rest that is too small to give every process an image joins the batch before it.
         starts = [size * i for i in range(1, len(self))]
         return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
-
-
-def stratified_sample(labels: Tensor, count: int) -> Tensor:
-    """Chooses `count` items so that each class has its share, to within one item.
-
-    Args:
-        labels: int64 [N].
-        count: How many to choose, 0 to N.
-
-    Returns:
-        bool [N], True where an item was chosen; the same for the same labels.
-    """
-    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    by_class = shuffled[labels[shuffled].argsort(stable=True)]
-    evenly_spaced = (torch.arange(count) * 2 + 1) * len(labels) // max(1, 2 * count)
-    chosen = torch.zeros(len(labels), dtype=torch.bool)
-    chosen[by_class[evenly_spaced]] = True
-    return chosen

@@ -1,6 +1,11 @@
-"""Rendered training digits: made once, kept beside the data set, made again when the renderer changes."""
+"""Training digits as people's pictures show them: found in scenes by the detector, in MNIST's form.
+
+The counterpart of `reading`: a classifier that is to name what the detector finds in photos is trained on what it
+finds in scenes. Made once, kept beside the data set, made again when scenes or detector change.
+"""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,62 +13,77 @@ import torch
 from filelock import FileLock
 from rich.progress import track
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.data import files, handwriting, ink, mnist_form, photograph, renderer, scrawls, writing
-from mnist_cnn.data.files import DataError, DatasetName
+from mnist_cnn.checkpoints import DETECTOR
+from mnist_cnn.data import glyphs
+from mnist_cnn.reading.detection import LEAST, detect
+from mnist_cnn.reading.models import load_detector
+from mnist_cnn.scenes import arrangement, scene, surface
+from mnist_cnn.scenes.scene import compose
 
-MAKERS = (renderer, writing, scrawls, photograph, handwriting, ink, mnist_form)
-"""Modules that decide how a rendered digit looks."""
+OVERLAP = 0.5
+"""Least intersection over union of a box that was found with the box of the digit that it is."""
+NONE = 0.1
+"""Of all images so many at most show no digit, but what the detector nearly took for one."""
 
 
-def prepare(dataset: DatasetName, data_dir: Path, count: int) -> str:
-    """Renders digits of the training images of a data set, unless that was done before.
+def prepare(data_dir: Path, count: int, split: str = "train") -> str:
+    """Renders digits of MNIST's training images, unless that was done before.
 
     Args:
-        dataset: Whose training images; its files must be there.
-        data_dir: The folder of the data files.
-        count: How many to render; a few of them become illegible and are left out.
+        data_dir: The folder of the data files, which must be there.
+        count: How many images to make.
+        split: `train`, or `val` for the digits that are held out of all scenes for training.
 
     Returns:
         One line that says where they are.
-
-    Raises:
-        DataError: None of so few was legible.
     """
-    path = _path(dataset, data_dir, count)
+    path = _path(data_dir, count, split)
+    glyphs.prepare(data_dir, split, glyphs.COUNT)
     with FileLock(path.with_suffix(".lock"), timeout=7200):
         if not path.exists():
-            _make(dataset, data_dir, count, path)
+            found = list(track(_found(data_dir, count, split), description="rendering digits", total=count))
+            images, labels = (np.stack(column) for column in zip(*found, strict=True))
+            with replacing(path) as file:
+                torch.save({"images": torch.from_numpy(images)[:, None], "labels": torch.from_numpy(labels)}, file)
     return f"rendered digits: {path}"
 
 
-def load(dataset: DatasetName, data_dir: Path, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What `prepare` made.
-
-    Returns:
-        Images, uint8 [M, 1, 28, 28]; labels, int64 [M], -1 where there is no digit; and for each the training image
-        that it was made from, int64 [M].
-    """
-    stored = torch.load(_path(dataset, data_dir, count), weights_only=True)
-    return stored["images"], stored["labels"], stored["sources"]
+def load(data_dir: Path, count: int, split: str = "train") -> tuple[Tensor, Tensor]:
+    """What `prepare` made: images, uint8 [N, 1, 28, 28]; labels, int64 [N], -1 where there is no digit."""
+    stored = torch.load(_path(data_dir, count, split), weights_only=True)
+    return stored["images"], stored["labels"]
 
 
-def _path(dataset: DatasetName, data_dir: Path, count: int) -> Path:
-    makers = b"".join(Path(str(module.__file__)).read_bytes() for module in MAKERS)
-    return data_dir / f"{dataset}_rendered_{count}_{hashlib.sha256(makers).hexdigest()[:12]}.pt"
+def _path(data_dir: Path, count: int, split: str) -> Path:
+    makers = [Path(str(module.__file__)) for module in (arrangement, scene, surface)]
+    content = b"".join(path.read_bytes() for path in (*makers, DETECTOR, Path(__file__)))
+    key = hashlib.sha256(content + glyphs.fingerprint()).hexdigest()[:12]
+    return data_dir / f"MNIST_rendered_{split}_{count}_{key}.pt"
 
 
-def _make(dataset: DatasetName, data_dir: Path, count: int, path: Path) -> None:
-    images, labels = files.load(dataset, data_dir, train=True)
-    digits = images[:, 0].numpy()
-    rng = np.random.default_rng(0)
-    rounds = [rng.permutation(len(digits)) for _ in range(-(-count // len(digits)))]
-    sources = np.concatenate(rounds)[:count]
-    made = track(renderer.render_all(digits, labels.numpy(), sources), description="rendering digits", total=count)
-    kept = [(image, label, source) for (image, label), source in zip(made, sources, strict=True) if image is not None]
-    if not kept:
-        raise DataError(f"none of {count} rendered digits is legible: give a larger --data.rendered")
-    seen, named, origins = (torch.from_numpy(np.stack(column)) for column in zip(*kept, strict=True))
-    with replacing(path) as file:
-        torch.save({"images": seen.unsqueeze(1), "labels": named, "sources": origins}, file)
+def _found(data_dir: Path, count: int, split: str) -> Iterator[tuple[np.ndarray, np.int64]]:
+    """Images and labels of what is found in scene after scene."""
+    detector, pool = load_detector(), glyphs.load(data_dir, split, glyphs.COUNT)
+    made = none = k = 0
+    while made < count:
+        picture, labels, boxes, *_ = compose(pool, np.random.default_rng((3, split == "val", k)))
+        k += 1
+        detection = detect(detector, picture)
+        found = detection.digits
+        if not len(found):
+            continue
+        overlap = box_iou(torch.from_numpy(found.boxes), torch.from_numpy(boxes)) if len(boxes) else torch.zeros(1, 1)
+        best, which = (value.numpy() for value in overlap.max(dim=1))
+        # Each digit by its best box; boxes on no digit teach doubt; what is neither is left out.
+        named = np.where(best >= OVERLAP, labels[which], -1) if len(boxes) else np.full(len(found), -1)
+        firsts = np.unique(np.where(best >= OVERLAP, which, -1 - np.arange(len(best))), return_index=True)[1]
+        use = np.array([i for i in firsts if (named[i] >= 0) or (best[i] < 0.1 and found.scores[i] >= 2 * LEAST)], int)
+        images = detection.images(use, np.flatnonzero(found.scores >= 2 * LEAST))
+        for image, label in zip(images, named[use], strict=True):
+            none += label < 0
+            if made < count and image.any() and (label >= 0 or none <= NONE * (made + 10)):
+                made += 1
+                yield image, np.int64(label)

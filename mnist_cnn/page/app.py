@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import ipaddress
 import json
 import re
@@ -13,7 +12,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import torch
 from torch import nn
 from werkzeug.exceptions import (
     BadRequest,
@@ -26,9 +24,10 @@ from werkzeug.exceptions import (
 )
 from werkzeug.wrappers import Request, Response
 
-from mnist_cnn.data.handwriting import Layout
-from mnist_cnn.data.pictures import PictureError, read_picture
 from mnist_cnn.reading import read_digits
+from mnist_cnn.reading.models import pretrained_classifier, probabilities
+from mnist_cnn.reading.pictures import PictureError
+from mnist_cnn.reading.sighting import LAYOUTS, Layout
 
 MOST_BYTES = 20 * 2**20
 """Larger uploads are refused; page.html says so before it sends them."""
@@ -39,23 +38,25 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Page:
     """The application. It may be called by several threads; they take turns at the network.
 
-    `GET /` is the page. `POST /read?layout=digit` or `row`, with the bytes of a picture file as the body, answers in
-    JSON: `digits`, `confidence`, and for each digit in `images` its 784 pixels (base64) and in `probabilities` the ten
-    numbers that the network gives to just these pixels. What went wrong is in `error`, one line, with a status of 4xx.
+    `GET /` is the page. `POST /read?layout=digit`, `row` or `page`, with the bytes of a picture file as the body,
+    answers in JSON: `digits`, `confidence`, and for each digit in `boxes` left, top, right and bottom in pixels of the
+    upright picture of that `size`, in `images` its 784 pixels (base64) and in `probabilities` the ten numbers that the
+    classifier gives to just these pixels. What went wrong is in `error`, one line, with a status of 4xx.
 
     Nothing that a client sends is used as the name of a file. Requests must be meant for this server by name, so that
     no website can have a domain of its own point here, and pictures must come from this page or from no page at all.
     """
 
-    def __init__(self, model: nn.Module, host: str = "127.0.0.1") -> None:
+    def __init__(self, model: nn.Module | None = None, host: str = "127.0.0.1") -> None:
         """Loads the page.
 
         Args:
-            model: A trained `DigitClassifier`, or any network that returns logits or log-probabilities.
+            model: A trained `DigitClassifier`, or any network that returns logits or log-probabilities. Default: what
+                comes with the package.
             host: The address or name that the server listens at. With `0.0.0.0` or `::` clients may call it by any
                 IP address, which no domain of a website can be.
         """
-        self.model = model.eval()
+        self.model = model.eval() if model else None
         self.names = {*LOOPBACK, host.strip("[]").lower()}
         self.any_address = host in ("0.0.0.0", "::")
         page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
@@ -86,8 +87,8 @@ class Page:
         if request.path == "/":
             return Response(self.page, mimetype="text/html")
         layout = request.args.get("layout", "digit")
-        if layout not in ("digit", "row"):
-            raise BadRequest("the layout must be digit or row")
+        if layout not in LAYOUTS:
+            raise BadRequest(f"the layout must be one of {', '.join(LAYOUTS)}")
         try:
             content = request.get_data(cache=False)
         except RequestEntityTooLarge as error:
@@ -95,7 +96,7 @@ class Page:
             raise RequestEntityTooLarge(limit) from error
         try:
             with self.turn:
-                return _json(self._read(content, cast(Layout, layout)))
+                return _json(self._read(content, layout))
         except PictureError as error:
             raise UnprocessableEntity(f"this picture cannot be read: {error}") from error
 
@@ -109,19 +110,17 @@ class Page:
             raise Forbidden("pictures are taken from this server's own page only")
 
     def _read(self, content: bytes, layout: Layout) -> dict[str, Any]:
-        picture, note = read_picture(io.BytesIO(content))
-        reading = read_digits(picture, layout, model=self.model)
-        probabilities: list[list[float]] = []
-        if len(reading.images):
-            with torch.inference_mode():
-                scores = self.model(torch.from_numpy(reading.images).unsqueeze(1))
-            probabilities = scores.softmax(dim=1).float().tolist()
+        reading = read_digits(content, layout, model=self.model)
+        height, width = reading.picture.shape[:2]
         return {
             "digits": reading.digits,
             "confidence": reading.confidence,
-            "note": note,
+            "note": reading.opened.remark,
+            "turns": reading.turns,
+            "size": [width * reading.opened.factor, height * reading.opened.factor],
+            "boxes": reading.boxes.tolist(),
             "images": [base64.b64encode(image.tobytes()).decode() for image in reading.images],
-            "probabilities": probabilities,
+            "probabilities": probabilities(self.model or pretrained_classifier(), reading.images).tolist(),
         }
 
 

@@ -13,7 +13,7 @@ import torch
 
 from mnist_cnn.checkpoints import CheckpointError, find_checkpoint
 from mnist_cnn.errors import ScriptParser, fail
-from mnist_cnn.module import DigitClassifier, NetworkError
+from mnist_cnn.tasks.classifier import DigitClassifier, NetworkError
 
 try:
     import waitress

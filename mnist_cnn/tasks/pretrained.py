@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mnist_cnn.checkpoints import find_checkpoint
-from mnist_cnn.module import DigitClassifier
+from mnist_cnn.tasks.classifier import DigitClassifier
 
 
 def load_pretrained(checkpoint: str | Path = "pretrained") -> DigitClassifier:

@@ -1,0 +1,98 @@
+"""`main` and `run`: the command line for people and for callers in Python."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+from lightning.pytorch.cli import ArgsType
+
+from mnist_cnn.callbacks.safety import Diverged, Interrupted
+from mnist_cnn.cli.digit_cli import STOP_SIGNALS, DigitCLI
+from mnist_cnn.cli.parser import VERBS, OneLineParser
+from mnist_cnn.data.datamodule import DigitDataModule
+from mnist_cnn.errors import end, explain
+from mnist_cnn.export import DigitTrainer
+from mnist_cnn.hardware import keep_freed_memory, remember_that_there_is_no_gpu
+from mnist_cnn.tasks.classifier import DigitClassifier
+
+NOISE = [
+    r".*does not have many workers",  # workers only slow down data that are in memory
+    r".*`isinstance\(treespec, LeafSpec\)",  # inside Lightning
+    r"Total length of `list` across ranks is zero",  # nothing is validated where val_size is 0
+    r"Checkpoint directory .* exists and is not empty",  # a resumed run goes on in its folder
+    r"The number of training batches .* is smaller than the logging interval",  # metrics are logged per epoch
+    r"`torch.jit.trace(_method)?` is deprecated",  # how TensorBoard draws the graph
+    r"It is recommended to use `self.log\(.*sync_dist=True",  # torchmetrics has synchronized what is logged
+    r"LightningCLI's args parameter is intended",  # scripts that call `run` mean what they say
+    r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
+    r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
+    r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
+]
+"""Warnings of libraries that a user of this command line can do nothing about, by message."""
+
+CHATTER = (
+    "Tip:",
+    "to estimate number of stepping batches",
+    "TPU available",
+    "HPU available",
+    "Loaded model weights",
+    "Restor",
+)
+"""Lightning's lines of information that say nothing new, by a part of the message."""
+
+
+def main(args: ArgsType = None) -> None:
+    """Runs the command line; what a user can mend ends it with one line on stderr and exit status 2.
+
+    Training that diverged ends with exit status 3, Ctrl-C with 130 and SIGTERM with 143.
+
+    Args:
+        args: The arguments, as a list of strings or a dictionary. Default: those of the process.
+    """
+    try:
+        with STOP_SIGNALS:
+            run(args)
+        if STOP_SIGNALS.received:  # in the last epoch, when it was too late
+            raise SystemExit(128 + STOP_SIGNALS.received)
+    except Interrupted as stop:
+        text = str(stop) or "interrupted: no checkpoint was harmed, a training run goes on with --ckpt_path=last"
+        end(text, 128 + stop.number)
+    except Diverged as error:
+        end(f"error: {error}", 3)
+    except Exception as error:
+        explain(error, args)
+        raise
+
+
+def run(args: ArgsType = None, cli_class: type[DigitCLI] = DigitCLI) -> DigitCLI:
+    """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand.
+
+    Args:
+        args: As in `main`.
+        cli_class: A subclass of `DigitCLI` with hooks of your own.
+    """
+    keep_freed_memory()
+    remember_that_there_is_no_gpu()
+    if str(Path.cwd()) not in sys.path:  # where a user's own network may lie, as for `python -m`
+        sys.path.append(str(Path.cwd()))
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message=message)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).addFilter(_is_news)
+    usage = "%(prog)s [--option=value ...]"
+    return cli_class(
+        DigitClassifier,
+        DigitDataModule,
+        save_config_kwargs={"overwrite": True},
+        trainer_class=DigitTrainer,
+        seed_everything_default=0,
+        parser_class=OneLineParser,
+        parser_kwargs={verb: {"description": text, "usage": usage} for verb, text in VERBS.items()},
+        auto_configure_optimizers=False,
+        args=args,
+    )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(part in record.getMessage() for part in CHATTER)

@@ -1,0 +1,66 @@
+"""Glyphs of MNIST's training digits: written once, kept beside the data, written again when their writing changes."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from mnist_cnn.atomic import replacing
+from mnist_cnn.data import files
+from mnist_cnn.data.splits import stratified_sample
+from mnist_cnn.scenes import glyphs, templates
+from mnist_cnn.scenes.arrangement import Pool
+from mnist_cnn.scenes.glyphs import Glyph
+
+COUNT = 48_000
+"""Digits and signs that are written for the scenes of training; a tenth as many for those of validation."""
+VAL_DIGITS = 5000
+"""Digits of MNIST's training images that are written for the validation scenes alone: those that `val_size=5000` holds
+out."""
+
+
+def prepare(data_dir: Path, split: str, count: int) -> None:
+    """Writes the glyphs of a split, `train` or `val`, unless that was done before; MNIST must be in `data_dir`."""
+    path = _path(data_dir, split, count)
+    with FileLock(path.with_suffix(".lock"), timeout=7200):
+        if path.exists():
+            return
+        images, labels = files.load("MNIST", data_dir, train=True)
+        held_out = stratified_sample(labels, VAL_DIGITS)
+        kept = held_out if split == "val" else ~held_out
+        number = count if split == "train" else -(-count // 10)
+        written = list(glyphs.write_all(images[kept, 0].numpy(), labels[kept].numpy(), number, seed=split == "val"))
+        stored = {
+            "pixels": torch.from_numpy(np.concatenate([glyph.pixels.reshape(-1, 2) for glyph in written])),
+            "shapes": torch.tensor([glyph.pixels.shape[:2] for glyph in written]),
+            "labels": torch.tensor([glyph.label for glyph in written]),
+            "pens": torch.tensor([glyph.pen for glyph in written], dtype=torch.float64),
+        }
+        with replacing(path) as file:
+            torch.save(stored, file)
+
+
+def load(data_dir: Path, split: str, count: int) -> Pool:
+    """What `prepare` wrote."""
+    stored = torch.load(_path(data_dir, split, count), weights_only=True)
+    pixels, shapes = stored["pixels"].numpy(), stored["shapes"].tolist()
+    ends = np.cumsum([height * width for height, width in shapes])
+    parts = np.split(pixels, ends[:-1])
+    labels, pens = stored["labels"].tolist(), stored["pens"].tolist()
+    return Pool(
+        [
+            Glyph(part.reshape(height, width, 2), label, pen)
+            for part, (height, width), label, pen in zip(parts, shapes, labels, pens, strict=True)
+        ]
+    )
+
+
+def fingerprint() -> bytes:
+    """Changes when glyphs are written in another way."""
+    return b"".join(Path(str(module.__file__)).read_bytes() for module in (glyphs, templates))
+
+
+def _path(data_dir: Path, split: str, count: int) -> Path:
+    return data_dir / f"MNIST_glyphs_{split}_{count}_{hashlib.sha256(fingerprint()).hexdigest()[:12]}.pt"

@@ -1,0 +1,146 @@
+"""Scenes for the detector: composed as they are needed, from glyphs that are written once and kept beside the data."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import lightning as L
+import numpy as np
+import torch
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mnist_cnn.data import files, glyphs
+from mnist_cnn.data.glyphs import COUNT
+from mnist_cnn.scenes.arrangement import Pool
+from mnist_cnn.scenes.scene import Scene, compose
+
+
+class SceneBatch(NamedTuple):
+    """B scenes with N digits in all of them."""
+
+    pictures: Tensor
+    """RGB, uint8 [B, 3, H, W]."""
+    labels: Tensor
+    """Int64 [N], 0 to 9; -1 for a digit of which only a part can be seen."""
+    boxes: Tensor
+    """Left, top, right, bottom in pixels, float [N, 4]."""
+    picture_of: Tensor
+    """In which picture each digit is, int64 [N]."""
+    ink: Tensor
+    """The digits as MNIST's pen would have written them, uint8 [B, H, W]."""
+    owner: Tensor
+    """Number of the digit that a pixel's ink belongs to, -1 for none, int64 [B, H, W]."""
+
+
+class SceneDataModule(L.LightningDataModule):
+    """Scenes with digits, rendered from MNIST's training images."""
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        scenes: PositiveInt = 12000,
+        val_scenes: NonNegativeInt = 480,
+        glyphs: PositiveInt = COUNT,
+        batch_size: PositiveInt = 24,
+        num_workers: NonNegativeInt = 1,
+    ) -> None:
+        """How many scenes of what.
+
+        Args:
+            data_dir: Folder of the data files. Default: one of the user's cache folders.
+            scenes: Scenes of an epoch; each epoch has others.
+            val_scenes: Scenes of the validation split, always the same, of digits that are in no other scene.
+            glyphs: Digits and signs that are written for the scenes, once.
+            batch_size: Scenes of a batch.
+            num_workers: Processes that compose scenes; 0 composes them in the training process.
+        """
+        super().__init__()
+        self.save_hyperparameters(ignore=["data_dir"])
+        self.data_dir = data_dir or files.default_data_dir()
+
+    def prepare_data(self) -> None:
+        """Gets MNIST and writes the glyphs, unless both are there."""
+        files.prepare("MNIST", self.data_dir)
+        for split in ("train", "val"):
+            glyphs.prepare(self.data_dir, split, self.hparams["glyphs"])
+
+    def setup(self, stage: str) -> None:
+        """Loads the glyphs."""
+        self.pools = {split: glyphs.load(self.data_dir, split, self.hparams["glyphs"]) for split in ("train", "val")}
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of scenes, `SceneBatch`."""
+        trainer = self.trainer
+        scenes = Scenes(self.pools["train"], seed=1)
+        sampler = EpochSampler(self.hparams["scenes"], lambda: trainer.current_epoch if trainer else 0, trainer)
+        return self._loader(scenes, sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        """The same batches each time."""
+        count = self.hparams["val_scenes"]
+        return self._loader(Scenes(self.pools["val"], seed=2), EpochSampler(count, lambda: 0, self.trainer))
+
+    def _loader(self, scenes: "Scenes", sampler: "EpochSampler") -> DataLoader:
+        return DataLoader(
+            scenes,
+            batch_size=self.hparams["batch_size"],
+            sampler=sampler,
+            num_workers=self.hparams["num_workers"],
+            collate_fn=collate,
+            worker_init_fn=_one_thread,
+        )
+
+
+class Scenes(Dataset[Scene]):
+    """Endless scenes: the k-th one depends on the glyphs, the seed and k alone."""
+
+    def __init__(self, pool: Pool, seed: int) -> None:
+        """What they are composed of."""
+        self.pool, self.seed = pool, seed
+
+    def __getitem__(self, k: int) -> Scene:
+        """Composes a scene."""
+        return compose(self.pool, np.random.default_rng((self.seed, k)))
+
+
+class EpochSampler(Sampler[int]):
+    """The numbers of an epoch's scenes, each process its own share.
+
+    The epoch is asked for when an iterator starts, since Lightning tells samplers of it only later.
+    """
+
+    def __init__(self, count: int, epoch: Callable[[], int], trainer: L.Trainer | None) -> None:
+        """How many scenes an epoch has, and how to ask which epoch it is."""
+        self.count, self.epoch = count, epoch
+        self.rank, self.ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+    def __iter__(self) -> Iterator[int]:
+        """In order."""
+        start = self.epoch() * self.count
+        return iter(range(start + self.rank, start + self.count, self.ranks))
+
+    def __len__(self) -> int:
+        """Of this process."""
+        return len(range(self.rank, self.count, self.ranks))
+
+
+def collate(scenes: list[Scene]) -> SceneBatch:
+    """Makes a batch."""
+    counts = [len(scene.labels) for scene in scenes]
+    starts = np.cumsum([0, *counts[:-1]])
+    owners = [np.where(s.owner >= 0, s.owner + start, -1) for s, start in zip(scenes, starts, strict=True)]
+    return SceneBatch(
+        torch.from_numpy(np.stack([scene.picture for scene in scenes])).permute(0, 3, 1, 2),  # channels last in memory
+        torch.from_numpy(np.concatenate([scene.labels for scene in scenes])),
+        torch.from_numpy(np.concatenate([scene.boxes for scene in scenes])),
+        torch.repeat_interleave(torch.arange(len(scenes)), torch.tensor(counts)),
+        torch.from_numpy(np.stack([scene.ink for scene in scenes])),
+        torch.from_numpy(np.stack(owners).astype(np.int64)),
+    )
+
+
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(1)

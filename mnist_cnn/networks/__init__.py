@@ -1,0 +1,40 @@
+"""Networks as plain torch modules: raw pixels in, log-probabilities out.
+
+A class is named by this package in checkpoints and config files, whichever file of it holds the class.
+"""
+
+from mnist_cnn.networks.base import (
+    MNIST_MEAN,
+    MNIST_STD,
+    Initialization,
+    Network,
+    ScalePixels,
+    Scaling,
+    initialize_as_dezero,
+    linear_layers,
+)
+from mnist_cnn.networks.convolutional import ConvNet, GELUMaxPool, TutorialCNN
+from mnist_cnn.networks.cosine import CosineCNN, CosineFilters, Crop, Towers
+from mnist_cnn.networks.mlp import MLP
+
+__all__ = [
+    "MLP",
+    "MNIST_MEAN",
+    "MNIST_STD",
+    "ConvNet",
+    "CosineCNN",
+    "CosineFilters",
+    "Crop",
+    "GELUMaxPool",
+    "Initialization",
+    "Network",
+    "ScalePixels",
+    "Scaling",
+    "Towers",
+    "TutorialCNN",
+    "initialize_as_dezero",
+    "linear_layers",
+]
+
+for _kind in (ConvNet, CosineCNN, CosineFilters, Crop, GELUMaxPool, MLP, Network, ScalePixels, Towers, TutorialCNN):
+    _kind.__module__ = __name__

@@ -1,0 +1,193 @@
+"""Every digit in a picture, by one network on a pyramid of scales."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, DetectorOutput, find
+from mnist_cnn.reading.form import to_mnist
+
+Picture = NDArray[np.uint8]
+
+STEP = 1.5
+"""From one scale of the pyramid to the next: each digit is of a size that the network knows on two of them."""
+MOST_SIDE = 1600
+"""Long side in pixels of the finest scale of all, for pictures with small digits."""
+SMALL = 24
+"""Pixels: where a digit of less is found on the finest scale, there may be smaller ones, and a finer scale is added."""
+LARGEST_SCALE = 2.0
+"""How much small pictures are enlarged at most."""
+COARSEST = 28
+"""Pixels: long side from which on a scale is too coarse even for a digit that fills the picture."""
+BORDER = 16
+"""Pixels that each scale is continued beyond the picture."""
+MOST = 2000
+"""Boxes that are kept, of all scales together."""
+LEAST = 0.05
+"""Lowest score of what is kept as a digit that may have been left out."""
+SCORE = 0.3
+"""Lowest score of a digit."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Digits in a picture, N of them, the surest first."""
+
+    scores: NDArray[np.float32]
+    """Probability that there is a digit, [N]."""
+    probabilities: NDArray[np.float32]
+    """Of which digit it is, to the detector, [N, 10]."""
+    boxes: NDArray[np.float32]
+    """Left, top, right, bottom in pixels of the picture, [N, 4]."""
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.scores)
+
+    def take(self, which: NDArray[np.int64]) -> "Digits":
+        """Some of them, in that order."""
+        return Digits(self.scores[which], self.probabilities[which], self.boxes[which])
+
+
+class Detection:
+    """The digits of a picture, and their strokes."""
+
+    def __init__(self, digits: Digits, scales: "list[_Scale]", of_scale: NDArray[np.int64]) -> None:
+        """What was found, on which scales, and the scale that each digit was found on."""
+        self.digits, self._scales, self._of_scale = digits, scales, of_scale
+
+    def images(self, which: NDArray[np.int64], among: NDArray[np.int64]) -> Picture:
+        """Digits in MNIST's form, uint8 [K, 28, 28]; of ink that others claim each gets what points to it.
+
+        Args:
+            which: The numbers of K digits.
+            among: The numbers of all that are digits.
+        """
+        images = [_image(self._scales[self._of_scale[k]], self.digits.boxes, int(k), among) for k in which]
+        return np.stack(images) if images else np.zeros((0, 28, 28), np.uint8)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """One scale of the pyramid, and what the network said there."""
+
+    factor: float
+    output: DetectorOutput
+    scores: Tensor
+    probabilities: Tensor
+    boxes: Tensor
+    """In pixels of the picture."""
+
+
+@torch.inference_mode()
+def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection:
+    """Finds the digits of a picture.
+
+    Args:
+        network: In evaluation mode, on any device.
+        picture: RGB, uint8 [H, W, 3].
+        side: Long side in pixels of the scale to begin with. Coarser ones follow, and finer ones where small digits
+            are found, or none at all.
+    """
+    scales = list(_pyramid(network, picture, side))
+    scores, probabilities, boxes = (
+        torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
+    )
+    of_scale = torch.repeat_interleave(torch.tensor([len(scale.scores) for scale in scales]))
+    best = scores.argsort(descending=True)[:MOST]
+    kept, probabilities = _merged(scores[best], probabilities[best], boxes[best])
+    best = best[kept]
+    return Detection(
+        Digits(scores[best].numpy(), probabilities.numpy(), boxes[best].numpy()), scales, of_scale[best].numpy()
+    )
+
+
+def _pyramid(network: DetectorNet, picture: Picture, side: int) -> Iterator[_Scale]:
+    """Looks at the picture from middling to coarse, then finer as long as that promises more."""
+    long = max(picture.shape[:2])
+    first = min(1.0, side / long)
+    factor, found = first, False
+    finer = False
+    while round(factor * long) >= COARSEST:
+        scale = _look(network, picture, factor)
+        sure = scale.scores >= SCORE
+        found |= bool(sure.any())
+        if factor == first:
+            finer = _has_small(scale)
+        yield scale
+        factor /= STEP
+    factor = first * STEP
+    while (finer or not found) and factor <= LARGEST_SCALE and factor * long <= MOST_SIDE * STEP**0.5:
+        scale = _look(network, picture, factor)
+        found |= bool((scale.scores >= SCORE).any())
+        finer = _has_small(scale)
+        yield scale
+        factor *= STEP
+
+
+def _has_small(scale: _Scale) -> bool:
+    sizes = (scale.boxes[:, 3] - scale.boxes[:, 1]) * scale.factor
+    return bool(((scale.scores >= SCORE) & (sizes < SMALL)).any())
+
+
+def _look(network: DetectorNet, picture: Picture, factor: float) -> _Scale:
+    """What the network finds on one scale."""
+    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    resized = picture if factor == 1 else cv2.resize(picture, (width, height), interpolation=method)
+    fill = [BORDER + -(side + 2 * BORDER) % STRIDE for side in (height, width)]
+    padded = cv2.copyMakeBorder(resized, BORDER, fill[0], BORDER, fill[1], cv2.BORDER_REPLICATE)
+    device = network.heads.weight.device
+    output = network(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
+    found = find(output, LEAST)[0]
+    boxes = (found.boxes - BORDER).cpu() / torch.tensor([width / picture.shape[1], height / picture.shape[0]] * 2)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    inside = ((middle > 0) & (middle < torch.tensor((picture.shape[1], picture.shape[0])))).all(dim=1)
+    return _Scale(factor, output, found.score.cpu()[inside], found.probabilities.cpu()[inside], boxes[inside])
+
+
+def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[int], Tensor]:
+    """Of boxes on the same digit the surest one, and what all scales say of it: their mean by score, [N, 10]."""
+    order = scores.argsort(descending=True)
+    corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+    low, high = torch.maximum(corner[:, None], corner), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
+    common, area = (high - low).clamp(min=0).prod(dim=2), size.prod(dim=1)
+    overlap = common / (area[:, None] + area - common)
+    part = common / torch.minimum(area[:, None], area)
+    free = torch.ones(len(scores), dtype=torch.bool)
+    kept, answers = [], []
+    for k in order.tolist():
+        if not free[k]:
+            continue
+        kept.append(k)
+        same = free & (overlap[k] > 0.5)
+        weights = scores[same] ** 2
+        answers.append((weights[:, None] * probabilities[same]).sum(dim=0) / weights.sum())
+        free &= (overlap[k] <= 0.35) & (part[k] <= 0.6)
+    return kept, torch.stack(answers) if answers else probabilities[:0]
+
+
+@torch.inference_mode()
+def _image(scale: _Scale, boxes: NDArray[np.float32], k: int, among: NDArray[np.int64]) -> Picture:
+    """A digit in MNIST's form, from the ink that points to its middle more than to another digit's."""
+    ink, owner = scale.output.ink[0, 0], scale.output.owner[0]
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2 * scale.factor + BORDER
+    width, height = ((boxes[k, 2:] - boxes[k, :2]) * scale.factor).tolist()
+    x, y = middles[k].tolist()
+    reach_x, reach_y = (side / 2 + 0.25 * max(width, height) for side in (width, height))
+    left, right = (int(np.clip(x + sign * reach_x, 0, ink.shape[1])) for sign in (-1, 1))
+    top, bottom = (int(np.clip(y + sign * reach_y, 0, ink.shape[0])) for sign in (-1, 1))
+    here = np.s_[..., top:bottom, left:right]
+    across = torch.arange(left, right, device=ink.device) + 0.5 + owner[0][here] * UNIT
+    down = torch.arange(top, bottom, device=ink.device)[:, None] + 0.5 + owner[1][here] * UNIT
+    own = torch.hypot(across - x, down - y)
+    mine = torch.ones_like(own, dtype=torch.bool)
+    for other in among[(np.abs(middles[among] - (x, y)) < 2 * max(width, height)).all(axis=1)]:
+        if other != k:
+            mine &= own <= torch.hypot(across - float(middles[other, 0]), down - float(middles[other, 1]))
+    return to_mnist((ink[here].sigmoid() * mine).float().cpu().numpy())

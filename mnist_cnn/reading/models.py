@@ -1,0 +1,113 @@
+"""The networks that read: a detector and a classifier, loaded without Lightning so that the first answer comes fast."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mnist_cnn import networks
+from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, CheckpointError, check_hyperparameters, read_checkpoint
+from mnist_cnn.networks.answers import answers
+from mnist_cnn.networks.detector import DetectorNet
+from mnist_cnn.reading.pictures import Picture
+
+
+class Classifier(nn.Module):
+    """A trained network that answers as its checkpoint says: with a temperature, and shifted copies or not."""
+
+    def __init__(self, network: nn.Module, temperature: float = 1.0, test_time_shift: int = 0) -> None:
+        """As the arguments of `DigitClassifier` of these names."""
+        super().__init__()
+        self.network, self.temperature, self.test_time_shift = network, temperature, test_time_shift
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities, float [B, C], of raw pixels [B, 1, 28, 28]."""
+        return answers(self.network, images, self.temperature, self.test_time_shift)
+
+
+def load_classifier(path: Path) -> Classifier:
+    """Loads the network of a checkpoint of `DigitClassifier`.
+
+    Raises:
+        CheckpointError: The file cannot be read, or names a network that is not of this package.
+    """
+    content = read_checkpoint(path)
+    settings = content["hyper_parameters"]
+    check_hyperparameters(settings, path)
+    spec = settings.get("network") or {"class_path": "mnist_cnn.networks.TutorialCNN"}
+    network = _build(spec, path)
+    _load(network, content["state_dict"], path)
+    return Classifier(network, settings.get("temperature", 1.0), settings.get("test_time_shift", 0)).eval()
+
+
+def load_detector(path: Path = DETECTOR) -> DetectorNet:
+    """Loads the network of a checkpoint of `DigitDetector`; by default the one that comes with the package.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds another network.
+    """
+    network = DetectorNet()
+    _load(network, read_checkpoint(path)["state_dict"], path)
+    network.eval()
+    for block in network.modules():
+        if isinstance(block, nn.Sequential) and isinstance(block[1], nn.BatchNorm2d):  # one operation instead of two
+            block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
+    return network.to(memory_format=torch.channels_last)
+
+
+@functools.cache
+def pretrained_classifier() -> Classifier:
+    """The classifier that comes with the package, loaded once."""
+    return load_classifier(PRETRAINED)
+
+
+@functools.cache
+def pretrained_detector() -> DetectorNet:
+    """The detector that comes with the package, loaded once."""
+    return load_detector()
+
+
+def probabilities(classifier: nn.Module, images: Picture) -> NDArray[np.float32]:
+    """What a classifier says of images.
+
+    Args:
+        classifier: A network that returns logits or log-probabilities, on any device; its mode is left as it is.
+        images: Uint8 [N, 28, 28].
+
+    Returns:
+        Float [N, C].
+    """
+    if not len(images):
+        return np.zeros((0, 10), np.float32)
+    device = next((parameter.device for parameter in classifier.parameters()), torch.device("cpu"))
+    was_training = classifier.training
+    classifier.eval()
+    try:
+        with torch.inference_mode():
+            scores = classifier(torch.from_numpy(images).unsqueeze(1).to(device))
+    finally:
+        classifier.train(was_training)
+    return scores.softmax(dim=1).float().cpu().numpy()
+
+
+def _build(spec: dict[str, Any], path: Path) -> nn.Module:
+    name = spec["class_path"].rpartition(".")[2]
+    try:
+        network: nn.Module = getattr(networks, name)(**spec.get("init_args", {}))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has a network that cannot be built here, {name}: {error}") from error
+    return network
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    prefix = "network."
+    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} has weights of another network than {type(network).__name__}") from error

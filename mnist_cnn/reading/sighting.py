@@ -1,0 +1,132 @@
+"""What is to be read in a picture: the digits that a detector finds, in rows, before a classifier names them."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cnn.networks.detector import DetectorNet
+from mnist_cnn.reading.detection import LEAST, SCORE, Detection, Digits, detect
+from mnist_cnn.reading.form import mnist_form
+from mnist_cnn.reading.lines import page_rows, the_digit, the_row
+from mnist_cnn.reading.pictures import Opened, Picture
+from mnist_cnn.reading.results import Reading, Row
+
+Layout = Literal["digit", "row", "page"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
+"""Long side in pixels of the scale to begin with; see `detect`."""
+DOUBTFUL = 0.6
+"""Mean score of what was found, below which the picture may lie on its side."""
+CLEARLY = 0.2
+"""By how much another turn must be better."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What the detector sees in a picture: digits in rows, before a classifier names them."""
+
+    digits: Digits
+    """All of the rows, one row after the other, N of them."""
+    images: Picture
+    """Each in MNIST's form, [N, 28, 28]."""
+    lengths: list[int]
+    """Of each row."""
+    sureness: list[float]
+    """For each row, the probability that nothing was left out of it, 0 to 1."""
+    turns: int = 0
+    """By how many quarter turns to the left the picture was turned to read it."""
+
+    def reading(self, opened: Opened, probabilities: NDArray[np.floating], votes: bool) -> Reading:
+        """What is written there.
+
+        Args:
+            opened: The picture.
+            probabilities: Of the ten digits to a classifier, for each of `images`, [N, 10].
+            votes: Whether the detector has a say, too.
+        """
+        if votes:
+            both = np.sqrt(probabilities.clip(1e-9) * self.digits.probabilities.clip(1e-9))
+            probabilities = both / both.sum(axis=1, keepdims=True)
+        answers = probabilities.argmax(axis=1)
+        confidences = (probabilities.max(axis=1) * _existing(self.digits.scores)).astype(np.float32)
+        boxes = self.digits.boxes * np.float32(opened.factor)
+        rows, start = [], 0
+        for length, sure in zip(self.lengths, self.sureness, strict=True):
+            part = slice(start, start + length)
+            start += length
+            text = "".join(map(str, answers[part]))
+            whole = float(confidences[part].prod() * sure)
+            rows.append(Row(text, whole, confidences[part], boxes[part], self.images[part]))
+        upright = np.ascontiguousarray(np.rot90(opened.pixels, self.turns))
+        return Reading(rows, opened._replace(pixels=upright), self.turns)
+
+
+def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
+    """Finds what is to be read in a picture.
+
+    Args:
+        detector: In evaluation mode.
+        picture: RGB, uint8 [H, W, 3].
+        layout: `digit` for the one digit that is meant, `row` for the one row, `page` for all rows.
+    """
+    form = mnist_form(picture)
+    if form is not None:  # a digit of MNIST as a file stays as it is
+        box = np.array(cv2.boundingRect(form), np.float32)
+        box[2:] += box[:2]
+        flat = np.full((1, 10), 0.1, np.float32)
+        return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
+    best = _sighting(detect(detector, picture, SIDES[layout]), layout, picture.shape)
+    if _goodness(best) >= DOUBTFUL:
+        return best
+    least = _goodness(best) + CLEARLY
+    for turns in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(picture, turns))
+        other = _sighting(detect(detector, turned, SIDES[layout]), layout, turned.shape, turns)
+        if _goodness(other) > max(least, DOUBTFUL):
+            best, least = other, _goodness(other)
+    return best
+
+
+def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turns: int = 0) -> Sighting:
+    found = detection.digits
+    sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else SCORE))
+    boxes, scores = found.boxes[sure], found.scores[sure]
+    if layout == "page":
+        rows = page_rows(boxes) if len(boxes) else []
+    else:
+        row = the_row(boxes, scores) if layout == "row" else the_digit(boxes, scores, shape)
+        rows = [row] if row else []
+    numbers = [sure[row] for row in rows]
+    order = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
+    images = detection.images(order, np.flatnonzero(found.scores >= SCORE))
+    sureness = [_complete(found, row) for row in numbers]
+    return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
+
+
+def _existing(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability that there is a digit, of the detector's score, [N]."""
+    return scores
+
+
+def _complete(found: Digits, row: NDArray[np.int64]) -> float:
+    """The probability that nothing which is nearly a digit was left out of a row, 0 to 1."""
+    boxes = found.boxes
+    height = float(np.median(boxes[row, 3] - boxes[row, 1]))
+    heights, middles = boxes[:, 3] - boxes[:, 1], (boxes[:, 1] + boxes[:, 3]) / 2
+    nearest = np.abs((boxes[:, 0] + boxes[:, 2])[:, None] - (boxes[row, 0] + boxes[row, 2])).argmin(axis=1)
+    beside = np.abs(middles - middles[row][nearest]) < 0.5 * height
+    gap = np.maximum(boxes[:, 0] - boxes[row, 2].max(), boxes[row, 0].min() - boxes[:, 2])
+    alike = (heights > 0.5 * height) & (heights < 2 * height)
+    out = beside & alike & (gap < 1.5 * height) & (found.scores < SCORE)
+    out[row] = False
+    return float((1 - _existing(found.scores[out])).prod())
+
+
+def _goodness(sighting: Sighting) -> float:
+    """How surely this is writing, upright: mean over the digits, 0 to 1."""
+    digits = sighting.digits
+    return float((digits.scores * digits.probabilities.max(axis=1)).mean()) if len(digits) else 0.0

@@ -1,0 +1,271 @@
+"""Where signs stand on a sheet: alone, in rows, in lines and columns, in the cells of a form, among words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cnn.scenes.glyphs import FONTS, SIGNS, Glyph
+
+Rng = np.random.Generator
+Ink = NDArray[Any]
+
+
+@dataclass
+class Placed:
+    """A digit on the sheet."""
+
+    label: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+class Pool:
+    """Glyphs to take from, those of like pens beside each other."""
+
+    def __init__(self, glyphs: Sequence[Glyph]) -> None:
+        """All glyphs, in any order."""
+        self.digits = sorted((glyph for glyph in glyphs if glyph.label >= 0), key=lambda glyph: glyph.pen)
+        self.signs = sorted((glyph for glyph in glyphs if glyph.label < 0), key=lambda glyph: glyph.pen)
+
+    def hand(self, rng: Rng) -> "Hand":
+        """A writer with one pen, or, of ten three times, with all of them."""
+        spread = 1.0 if rng.random() < 0.3 else 0.06
+        return Hand(self, rng.uniform(0, 1), spread)
+
+
+@dataclass
+class Hand:
+    """Takes glyphs whose pens are alike."""
+
+    pool: Pool
+    pen: float
+    spread: float
+
+    def take(self, rng: Rng, sign: bool = False) -> Glyph:
+        """A digit, or another sign."""
+        shelf = self.pool.signs if sign else self.pool.digits
+        share = np.clip(self.pen + rng.uniform(-1, 1) * self.spread, 0, 1)
+        return shelf[min(len(shelf) - 1, int(share * len(shelf)))]
+
+
+@dataclass
+class Sheet:
+    """What is written on a square sheet, and what is printed there."""
+
+    side: int
+    written: Ink = field(init=False)
+    """Float [side, side]: all that a pen wrote."""
+    ink: Ink = field(init=False)
+    """The digits alone, as MNIST's pen would have written them."""
+    owner: NDArray[np.int16] = field(init=False)
+    """Whose ink it is: the number of a digit in `digits`, -1 where there is none."""
+    printed: Ink = field(init=False)
+    """Lines, boxes and type."""
+    digits: list[Placed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.written, self.ink, self.printed = (np.zeros((self.side, self.side), np.float32) for _ in range(3))
+        self.owner = np.full((self.side, self.side), -1, np.int16)
+
+    def put(self, glyph: Glyph, left: float, top: float, height: float, squeeze: float = 1.0) -> int:
+        """Writes a glyph, of a height in pixels, or, where it is wide, of 1.2 times that width; returns its width."""
+        rows, columns = glyph.pixels.shape[:2]
+        scale = min(height / rows, 1.2 * height / columns)
+        size = (max(2, round(columns * scale * squeeze)), max(2, round(rows * scale)))
+        part = cv2.resize(glyph.pixels, size, interpolation=cv2.INTER_AREA)
+        x, y = round(left), round(top + (height - size[1]) / 2)
+        x0, y0, x1, y1 = max(0, x), max(0, y), min(self.side, x + size[0]), min(self.side, y + size[1])
+        if glyph.label >= 0:
+            self.digits.append(Placed(glyph.label, x, y, *size))
+        if x1 > x0 and y1 > y0:
+            here = np.s_[y0:y1, x0:x1]
+            look, form = np.moveaxis(part[y0 - y : y1 - y, x0 - x : x1 - x].astype(np.float32) / 255, 2, 0)
+            np.maximum(self.written[here], look, out=self.written[here])
+            if glyph.label >= 0:
+                self.owner[here][form > np.maximum(self.ink[here], 0.1)] = len(self.digits) - 1
+                np.maximum(self.ink[here], form, out=self.ink[here])
+        return size[0]
+
+
+def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
+    """Fills a sheet of so many pixels squared."""
+    sheet, hand = Sheet(side), pool.hand(rng)
+    size = float(np.exp(rng.uniform(np.log(12), np.log(62))))
+    if rng.random() < 0.4:
+        size = float(rng.uniform(16, 40))
+    kind = rng.choice(6, p=[0.2, 0.36, 0.16, 0.1, 0.1, 0.08])
+    if kind == 0:
+        _alone(sheet, hand, size, rng)
+    elif kind == 1:
+        _line(sheet, hand, size, rng.uniform(-0.2, 0.9) * (side - size), rng)
+    elif kind == 2:
+        _lines(sheet, hand, size, rng)
+    elif kind == 3:
+        _cells(sheet, hand, min(size, side / 3), rng)
+    elif kind == 4:
+        _text(sheet, hand, size, rng)
+    if kind == 5 or rng.random() < 0.08:
+        _doodle(sheet, size, rng)
+    if rng.random() < 0.1:
+        _print_words(sheet, size * rng.uniform(0.3, 1.0), rng)
+    if rng.random() < 0.06:
+        _strike(sheet, size, rng)
+    return sheet
+
+
+def _alone(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """One digit, and now and then another one that may reach beyond the sheet."""
+    side = sheet.side
+    sheet.put(hand.take(rng), rng.uniform(0, side - size * 0.6), rng.uniform(0, side - size), size)
+    if rng.random() < 0.2:
+        sheet.put(hand.take(rng), rng.uniform(-size, side), rng.uniform(-size, side), size * rng.uniform(0.7, 1.3))
+
+
+def _line(
+    sheet: Sheet, hand: Hand, size: float, top: float, rng: Rng, start: float | None = None, slope: float | None = None
+) -> None:
+    """A row of digits, from overlapping to three digits' widths apart, rising, bent, with signs between them."""
+    side = sheet.side
+    gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
+    gap, wander = gaps[rng.choice(3, p=[0.32, 0.45, 0.23])], rng.uniform(0, 0.1)
+    bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.12))
+    slope = rng.normal(0, 0.1) if slope is None else slope
+    signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
+    x = rng.uniform(-size, side * 0.4) if start is None else start
+    end = side if rng.random() < 0.6 else rng.uniform(side * 0.4, side)
+    joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
+    while x < end:
+        height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
+        away = (x - side / 2) / side
+        y = top + (slope * away + bow * away * away) * side + (size - height) / 2 + rng.normal(0, wander / 2) * size
+        if rng.random() < signs:
+            small = rng.random() < 0.4
+            x += (
+                _dot(sheet, x, y + size * rng.choice((0.5, 0.9)), size, rng)
+                if small
+                else sheet.put(hand.take(rng, True), x, y, height * rng.uniform(0.5, 1))
+            )
+        else:
+            if joined and last is not None:
+                knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
+                cv2.line(sheet.written, last, knee, 1.0, max(1, round(0.05 * size)), cv2.LINE_AA)
+            x += sheet.put(hand.take(rng), x, y, height, squeeze)
+            last = (round(x - 0.25 * size), round(y + height * rng.uniform(0.75, 0.97)))
+        x += size * (gap + rng.normal(0, wander / 2))
+        if rng.random() < 0.06:
+            x += size * rng.uniform(0.5, 2)
+
+
+def _dot(sheet: Sheet, x: float, y: float, size: float, rng: Rng) -> int:
+    """A point, a comma or a dash."""
+    long, thick = size * rng.uniform(0.02, 0.35), max(1, round(size * rng.uniform(0.04, 0.12)))
+    fall = rng.uniform(0, 0.2) * size if long < 0.1 * size else rng.normal(0, 0.03) * size
+    cv2.line(sheet.written, (round(x), round(y)), (round(x + long), round(y + fall)), 1.0, thick, cv2.LINE_AA)
+    return round(long) + 2
+
+
+def _lines(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Rows under each other, in one or two columns."""
+    step, y, slope = size * rng.uniform(1.1, 1.9), rng.uniform(-1.0, 0.4) * size, rng.normal(0, 0.03)
+    start = None if rng.random() < 0.5 else rng.uniform(0, sheet.side * 0.3)
+    while y < sheet.side:
+        _line(sheet, hand, size, y, rng, start, slope)
+        y += step
+
+
+def _cells(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """A form, a table or a puzzle: printed cells, most of them with a digit or a short number."""
+    across, down = size * rng.uniform(1.1, 2.6), size * rng.uniform(1.15, 2.0)
+    left, top = rng.uniform(-across, across), rng.uniform(-down, down)
+    thick, full = max(1, round(size * rng.uniform(0.01, 0.07))), rng.uniform(0.4, 1.0)
+    comb, gap = rng.random() < 0.25, rng.uniform(0, 0.3) * size if rng.random() < 0.3 else 0.0
+    one_row, side = rng.random() < 0.3, sheet.side
+    rows = [rng.uniform(0, side - down)] if one_row else list(np.arange(top, side, down + gap))
+    for y in rows:
+        for x in np.arange(left, side, across + gap):
+            a, b = (round(x), round(y)), (round(x + across), round(y + down))
+            if comb:
+                for at in (a[0], b[0]):
+                    cv2.line(sheet.printed, (at, round(b[1] - 0.4 * down)), (at, b[1]), 1.0, thick, cv2.LINE_AA)
+                cv2.line(sheet.printed, (a[0], b[1]), b, 1.0, thick, cv2.LINE_AA)
+            else:
+                cv2.rectangle(sheet.printed, a, b, 1.0, thick, cv2.LINE_AA)
+            if rng.random() > full:
+                continue
+            height = size * rng.uniform(0.85, 1.1)
+            glyph = hand.take(rng, rng.random() < 0.05)
+            wide = glyph.pixels.shape[1] / glyph.pixels.shape[0] * height
+            free_x, free_y = across - wide, down - height
+            sheet.put(
+                glyph, x + free_x / 2 + rng.normal(0, 0.12) * size, y + free_y / 2 + rng.normal(0, 0.08) * size, height
+            )
+
+
+def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Written words, alone or with a number after them."""
+    y = rng.uniform(-0.5, 1.0) * size
+    while y < sheet.side:
+        x = rng.uniform(-size, sheet.side * 0.3)
+        numbers = rng.random() < 0.3
+        while x < sheet.side:
+            for _ in range(int(rng.integers(1, 7))):
+                height = size * rng.choice((0.6, 0.7, 1.0)) * rng.uniform(0.9, 1.1)
+                x += sheet.put(hand.take(rng, True), x, y + size - height, height) + size * rng.uniform(-0.05, 0.2)
+            x += size * rng.uniform(0.3, 1)
+            if numbers:
+                for _ in range(int(rng.integers(1, 5))):
+                    x += sheet.put(hand.take(rng), x, y, size * rng.uniform(0.9, 1.1)) + size * rng.uniform(0, 0.2)
+                x += size * rng.uniform(0.3, 1)
+        y += size * rng.uniform(1.2, 2.5)
+
+
+def _doodle(sheet: Sheet, size: float, rng: Rng) -> None:
+    """A drawing of nothing: long curves, zigzags, frames and flowers that no digit is like."""
+    thick = max(1, round(size * rng.uniform(0.02, 0.15)))
+    for _ in range(int(rng.integers(1, 4))):
+        count = int(rng.integers(6, 22))
+        middle = rng.uniform(0, sheet.side, 2)
+        if rng.random() < 0.5:
+            steps = rng.normal(0, rng.uniform(0.3, 1.2) * size, (count, 2))
+            points = middle + np.cumsum(steps, axis=0)
+        else:
+            angles = np.linspace(0, rng.uniform(3, 12) * np.pi, 10 * count)
+            reach = size * rng.uniform(0.3, 1.5) * (1 + rng.uniform(0.2, 0.8) * np.sin(angles * rng.uniform(0.2, 5)))
+            points = middle + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        fine = np.rint(points * 16).astype(np.int32)
+        cv2.polylines(sheet.written, [fine], False, 1.0, thick, cv2.LINE_AA, 4)
+
+
+def _print_words(sheet: Sheet, size: float, rng: Rng) -> None:
+    """Type: labels of a form, a letterhead."""
+    type_ = np.zeros((sheet.side,) * 2, np.uint8)
+    for _ in range(int(rng.integers(1, 5))):
+        text = "".join(SIGNS[int(rng.integers(len(SIGNS)))] for _ in range(int(rng.integers(2, 9))))
+        font = int(FONTS[int(rng.integers(len(FONTS)))])
+        place = (int(rng.uniform(-size, sheet.side * 0.8)), int(rng.uniform(0, sheet.side + size)))
+        thick = max(1, round(size * rng.uniform(0.05, 0.15)))
+        cv2.putText(type_, text, place, font, size / 22, 255, thick, cv2.LINE_AA)
+    np.maximum(sheet.printed, type_.astype(np.float32) / 255, out=sheet.printed)
+
+
+def _strike(sheet: Sheet, size: float, rng: Rng) -> None:
+    """A pen's line over the sheet: under a row, round a digit, at its margin."""
+    thick = max(1, round(size * rng.uniform(0.02, 0.1)))
+    if rng.random() < 0.4 and sheet.digits:
+        digit = sheet.digits[int(rng.integers(len(sheet.digits)))]
+        middle = (round(digit.left + digit.width / 2), round(digit.top + digit.height / 2))
+        radius = round(max(digit.width, digit.height) * rng.uniform(0.75, 1.2))
+        radii = (radius, max(1, round(radius * rng.uniform(0.75, 1))))
+        cv2.ellipse(sheet.written, middle, radii, rng.uniform(0, 180), 0, 360, 1.0, thick, cv2.LINE_AA)
+        return
+    bottoms = [digit.top + digit.height for digit in sheet.digits] or [sheet.side // 2]
+    y = max(bottoms) + size * rng.uniform(0.08, 0.4)
+    start = (round(rng.uniform(-0.2, 0.4) * sheet.side), round(y))
+    stop = (round(rng.uniform(0.6, 1.2) * sheet.side), round(y + rng.normal(0, 0.05) * size))
+    cv2.line(sheet.written, start, stop, 1.0, thick, cv2.LINE_AA)

@@ -1,0 +1,78 @@
+"""Training pictures for a detector: a scene is a picture, and where each digit is in it."""
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cnn.scenes.arrangement import Pool, Sheet, arrange
+from mnist_cnn.scenes.surface import pictured
+
+SIDE = 192
+"""Of a scene, in pixels."""
+WHOLE, GONE = 0.8, 0.35
+"""A digit of which so much can be seen is one; one of which less than that can be seen is none."""
+
+Rng = np.random.Generator
+
+
+class Scene(NamedTuple):
+    """A picture and the truth about it, for N digits."""
+
+    picture: NDArray[Any]
+    """RGB [SIDE, SIDE, 3]."""
+    labels: NDArray[np.int64]
+    """[N], 0 to 9; -1 for one of which only a part can be seen."""
+    boxes: NDArray[np.float32]
+    """[N, 4]: left, top, right, bottom in pixels, of the digit as MNIST's pen would have written it."""
+    ink: NDArray[np.uint8]
+    """[SIDE, SIDE]: the digits as MNIST's pen would have written them, 0 to 255."""
+    owner: NDArray[np.int16]
+    """[SIDE, SIDE]: the number of the digit that a pixel's ink belongs to, -1 for none."""
+
+
+def compose(pool: Pool, rng: Rng) -> Scene:
+    """Makes a scene; the same state of chance gives the same bits."""
+    sheet = arrange(SIDE, pool, rng)
+    size = float(np.median([digit.height for digit in sheet.digits])) if sheet.digits else rng.uniform(12, 60)
+    picture = pictured(sheet, size, rng)
+    left, top, right, bottom = frame = _frame(sheet, size, rng)
+    if frame != (0, 0, SIDE, SIDE):  # the picture ends there, and readers go on with the colours of its border
+        inner = picture[top:bottom, left:right]
+        picture = cv2.copyMakeBorder(inner, top, SIDE - bottom, left, SIDE - right, cv2.BORDER_REPLICATE)
+        outside = np.ones((SIDE, SIDE), bool)
+        outside[top:bottom, left:right] = False
+        sheet.ink[outside], sheet.owner[outside] = 0, -1
+    if rng.random() < 0.08:  # a small picture that was enlarged
+        small = cv2.resize(picture, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    boxes = np.array([(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits], np.float32)
+    boxes = boxes.reshape(-1, 4)
+    seen = np.clip(boxes, (left, top) * 2, (right, bottom) * 2)
+    area, whole = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (seen, boxes))
+    share = area / whole
+    labels = np.where(share >= WHOLE, [d.label for d in sheet.digits], -1).astype(np.int64)
+    kept = share > GONE
+    number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int16)  # the last one: of no digit
+    ink = np.rint(sheet.ink * 255).astype(np.uint8)
+    return Scene(picture, labels[kept], boxes[kept], ink, number[sheet.owner])
+
+
+def _frame(sheet: Sheet, size: float, rng: Rng) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the picture in the scene: often all of it, else cut close to what is written."""
+    if rng.random() < 0.65 or not sheet.digits:
+        return (0, 0, SIDE, SIDE)
+    corners = [(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits]
+    left, top, _, _ = np.min(corners, axis=0)
+    _, _, right, bottom = np.max(corners, axis=0)
+    room = rng.uniform(-0.04, 0.35, 4) * size
+    low = [
+        0 if rng.random() < 0.25 else int(np.clip(at - r, 0, SIDE // 2))
+        for at, r in zip((left, top), room, strict=False)
+    ]
+    high = [
+        SIDE if rng.random() < 0.25 else int(np.clip(at + r, SIDE // 2 + 8, SIDE))
+        for at, r in zip((right, bottom), room[2:], strict=True)
+    ]
+    return (low[0], low[1], high[0], high[1])
