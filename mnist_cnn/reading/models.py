@@ -38,7 +38,7 @@ def load_classifier(path: Path) -> Classifier:
     """
     content = read_checkpoint(path)
     settings = content["hyper_parameters"]
-    check_hyperparameters(settings, path)
+    check_hyperparameters({name: settings[name] for name in settings.keys() - {"optimizer", "schedule"}}, path)
     spec = settings.get("network") or {"class_path": "mnist_cnn.networks.TutorialCNN"}
     network = _build(spec, path)
     _load(network, content["state_dict"], path)
