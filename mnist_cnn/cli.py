@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from jsonargparse import Namespace
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.profilers import PassThroughProfiler
@@ -210,7 +210,8 @@ class DigitCLI(LightningCLI):
         if found:
             named = config["model"]["network"]["class_path"]
             defaults = checkpoint_arguments(found, resume=verb == "fit", trusted=named)
-            if (found.parent.parent / "config.yaml").exists():  # a run's own folder: go on there
+            own = (found.parent.parent / "config.yaml").exists()
+            if own and verb != "validate":  # a run's own folder: go on there; its curves have what is validated
                 defaults["trainer.logger"] = _run_logger(found.parent.parent, log_graph=verb == "fit")
             elif verb != "fit":
                 defaults["trainer.logger"] = False
@@ -302,9 +303,8 @@ class DigitCLI(LightningCLI):
         callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
         if config["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in callbacks):
             callbacks.append(progress_bar())
-        if config["logger"]:
-            callbacks += [LearningRateMonitor(), Speed()]
-        trainer = super().instantiate_trainer(**kwargs, callbacks=[*callbacks, Guard(STOP_SIGNALS), TestReport()])
+        callbacks += [Speed(), Guard(STOP_SIGNALS), TestReport()]
+        trainer = super().instantiate_trainer(**kwargs, callbacks=callbacks)
         if type(trainer.strategy._checkpoint_io) in (type(None), TorchCheckpointIO):  # not one of a strategy's own
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         if type(vars(trainer)["profiler"]) is PassThroughProfiler:  # none was asked for
