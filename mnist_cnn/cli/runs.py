@@ -41,7 +41,8 @@ def find_start(verb: str, config: Namespace) -> Start:
     if found:
         named = config["model"]["network"]["class_path"]
         defaults = checkpoint_arguments(found, resume=resume, trusted=named)
-        if (found.parent.parent / "config.yaml").exists():  # a run's own folder: go on there
+        own = (found.parent.parent / "config.yaml").exists()
+        if own and verb != "validate":  # a run's own folder: go on there; its curves have what is validated
             defaults["trainer.logger"] = logger_of(found.parent.parent, log_graph=resume)
         elif not resume:
             defaults["trainer.logger"] = False

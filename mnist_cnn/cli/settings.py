@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import Namespace
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.profilers import PassThroughProfiler
 
@@ -89,7 +89,7 @@ def callbacks(trainer: Namespace) -> list[Callback]:
     chosen = [*own] if isinstance(own, list) else [own]
     if trainer["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
         chosen.append(progress_bar())
-    return [*chosen, LearningRateMonitor(), Speed()] if trainer["logger"] else chosen
+    return [*chosen, Speed()]
 
 
 def equip(trainer: Trainer) -> None:

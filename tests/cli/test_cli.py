@@ -67,7 +67,8 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
     tags = events().Tags()
     assert set(tags["scalars"]) >= {
         *(f"{metric}/{stage}" for metric in ("accuracy", "loss") for stage in ("train", "val")),
-        "lr-AdamW",
+        *(f"error/{stage}" for stage in ("train", "val")),
+        "learning_rate",
         "speed/epoch_seconds",
         "speed/images_per_second",
         "per_class_accuracy/7/val",
@@ -79,6 +80,7 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
         "validation/most_confident_mistakes",
         "validation/reliability_curve",
         "filters/first_layer",
+        "training/digits",
     }
     assert tags["graph"]
     assert "_hparams_/session_start_info" in events().summary_metadata
