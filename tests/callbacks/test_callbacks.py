@@ -92,7 +92,7 @@ def test_verdict_in_words() -> None:
 
 
 def test_csv_columns_are_what_the_help_says(tmp_path: Path) -> None:
-    from mnist_cnn.callbacks.results import PredictionWriter
+    from mnist_cnn.callbacks.predictions import PredictionWriter
 
     class Trainer:
         world_size = 1
