@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mnist_cnn.reading import read_digits
     from mnist_cnn.tasks.classifier import DigitClassifier
 
+__version__ = "0.1.0"
 __all__ = ["DigitClassifier", "DigitDataModule", "read_digits"]
 
 

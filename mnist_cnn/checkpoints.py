@@ -1,6 +1,5 @@
 """Checkpoints: found by name, written all or nothing, and read without trusting what they say."""
 
-import contextlib
 import errno
 import io
 import os
@@ -8,7 +7,6 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,14 @@ from torch import nn
 
 from mnist_cnn.atomic import replacing
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 OWN_NETWORKS = "mnist_cnn.networks"
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 HINT = "give another checkpoint with --ckpt_path=FILE"
 PRETRAINED = Path(__file__).parent / "weights" / "pretrained.ckpt"
 """The checkpoint that comes with the package, made by `scripts/pretrain.py`."""
+
+ELSEWHERE = "elsewhere.txt"
+"""In the folder of all runs: the folders of checkpoints of those runs that keep them outside of it."""
 
 
 class CheckpointError(RuntimeError):
@@ -64,7 +60,9 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
     if path == "last" and resume:
         run = newest_run(logs)
         return _resumable(run) if run else None
-    found = max(logs.glob(f"*/checkpoints/{path}.ckpt"), key=_time, default=None)
+    folders = [*logs.glob("*/checkpoints"), *elsewhere(logs)]
+    files = [folder / f"{path}.ckpt" for folder in folders if (folder / f"{path}.ckpt").is_file()]
+    found = max(files, key=_time, default=None)
     if not found:
         raise CheckpointError(
             f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
@@ -75,12 +73,34 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
 def newest_run(logs: Path) -> Path | None:
     """The folder of the run that was trained most recently, also of one that was killed before its first checkpoint."""
     runs = [path for path in logs.glob("*") if path.name.startswith("version_") or (path / "checkpoints").is_dir()]
+    runs += [folder.parent if folder.name == "checkpoints" else folder for folder in elsewhere(logs)]
     return max((run for run in runs if run.is_dir()), key=lambda run: _time(_last(run) or run), default=None)
 
 
+def elsewhere(logs: Path) -> list[Path]:
+    """The folders of checkpoints outside `logs`, of which `note_elsewhere` left a note there."""
+    try:
+        lines = (logs / ELSEWHERE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return [Path(os.path.normpath(logs / line)) for line in lines]
+
+
+def note_elsewhere(logs: Path, folder: Path) -> None:
+    """Notes in the folder of all runs that one keeps its checkpoints somewhere else, so that they are found by name."""
+    if folder.parent.parent.resolve() != logs.resolve() and folder.resolve() not in map(Path.resolve, elsewhere(logs)):
+        logs.mkdir(parents=True, exist_ok=True)
+        with (logs / ELSEWHERE).open("a", encoding="utf-8") as file:
+            file.write(f"{os.path.relpath(folder, logs)}\n")
+
+
+def _checkpoints(run: Path) -> Path:
+    return run / "checkpoints" if (run / "checkpoints").is_dir() else run
+
+
 def _last(run: Path) -> Path | None:
-    last = run / "checkpoints" / "last.ckpt"
-    return last if last.is_file() else max((run / "checkpoints").glob("*.ckpt"), key=_time, default=None)
+    last = _checkpoints(run) / "last.ckpt"
+    return last if last.is_file() else max(_checkpoints(run).glob("*.ckpt"), key=_time, default=None)
 
 
 def _time(path: Path) -> int:
@@ -89,7 +109,7 @@ def _time(path: Path) -> int:
 
 def _resumable(run: Path) -> Path | None:
     found = _last(run)
-    last = run / "checkpoints" / "last.ckpt"
+    last = _checkpoints(run) / "last.ckpt"
     if found and found != last:  # so that a run that had only its end to write has its last one, too
         try:
             os.link(found, last)
@@ -97,33 +117,6 @@ def _resumable(run: Path) -> Path | None:
             with replacing(last) as file, found.open("rb") as source:
                 shutil.copyfileobj(source, file)
     return last if found else None
-
-
-@contextlib.contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Keeps other processes from training in the folder of a run; a killed process holds nothing.
-
-    Raises:
-        CheckpointError: Another process is training there, or nothing can be written.
-    """
-    if not os.access(run, os.W_OK):
-        raise CheckpointError(f"{run} cannot be written: mend that, or give --trainer.default_root_dir=FOLDER")
-    descriptor = os.open(run, os.O_RDONLY) if fcntl else None
-    try:
-        if descriptor is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CheckpointError(
-                    f"{run} is still being trained by another process: wait for it, or start a run of its own without "
-                    f"--ckpt_path"
-                ) from None
-            except OSError:  # a file system without locks: as if there were none
-                pass
-        yield
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -231,7 +224,7 @@ def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | None =
 
 def _check_network(spec: dict[str, Any], path: Any, trusted: str | None) -> None:
     name = spec.get("class_path")
-    if name != trusted and not _is_known_class(name):
+    if name != trusted and not is_known_class(name):
         if not isinstance(name, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
             raise CheckpointError(f"{path} names {str(name)[:80]!r} as its network, which is no class: {HINT}")
         raise CheckpointError(
@@ -251,14 +244,14 @@ def _check_value(value: Any, path: Any, trusted: str | None) -> None:
             _check_value(item, path, trusted)
     elif isinstance(value, str) and re.search(r"\w\s*\.\s*[^\W\d]", value):
         home = trusted.rpartition(".")[0] if trusted else None
-        if not _is_known_class(value) and value.rpartition(".")[0] != home:
+        if not is_known_class(value) and value.rpartition(".")[0] != home:
             raise CheckpointError(
                 f"{path} names {value[:80]!r} in its settings, and a checkpoint alone does not get code imported: give "
                 f"that option on the command line if you trust it"
             )
 
 
-def _is_known_class(name: Any) -> bool:
+def is_known_class(name: Any) -> bool:
     """Whether this is a network of the package or a module of torch.nn; imports nothing."""
     if not isinstance(name, str):
         return False

@@ -11,7 +11,7 @@ import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, SequentialSampler, TensorDataset
 
 from mnist_cnn.data import files, rendered
 from mnist_cnn.data.augment import RandomAffine
@@ -147,7 +147,10 @@ class DigitDataModule(L.LightningDataModule):
         if dataset is None:
             raise DataError("call prepare_data() and setup(stage) before asking for a loader")
         ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
+        if self.trainer and getattr(self.trainer, "overfit_batches", 0):
+            sampler: BatchSampler = FixedBatches(dataset, self.batch_size, False, *ranks)
+        else:
+            sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
         if shuffle and self.trainer:
             sampler.start = self._batches_done
         # Indexing a tensor that is in memory is faster than handing it over from a worker process.
@@ -243,6 +246,10 @@ class BatchSampler(DistributedSampler):
         # A rest that is too small to give every process an image joins the batch before it.
         starts = [size * i for i in range(1, len(self))]
         return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
+
+
+class FixedBatches(BatchSampler, SequentialSampler):
+    """The same batches in every epoch, for `overfit_batches`; by type what Lightning would put there instead."""
 
 
 def stratified_sample(labels: Tensor, count: int) -> Tensor:
