@@ -7,9 +7,12 @@ from pathlib import Path
 
 from lightning.pytorch.cli import ArgsType
 
-from mnist_cnn.callbacks.safety import Diverged, Interrupted
+from mnist_cnn.callbacks.safety import Diverged
+from mnist_cnn.callbacks.signals import Interrupted
 from mnist_cnn.cli.digit_cli import STOP_SIGNALS, DigitCLI
-from mnist_cnn.cli.parser import VERBS, OneLineParser
+from mnist_cnn.cli.parser import OneLineParser
+from mnist_cnn.cli.quick import VERBS, answer
+from mnist_cnn.cli.settings import RunConfig
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.errors import end, explain
 from mnist_cnn.export import DigitTrainer
@@ -27,6 +30,8 @@ NOISE = [
     r"LightningCLI's args parameter is intended",  # scripts that call `run` mean what they say
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
     r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
+    r"You are trying to `self.log",  # with --trainer.barebones=true, which says so itself
+    r"Experiment logs directory",  # the folder of a run, which has the files of TensorBoard, too
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
@@ -50,6 +55,9 @@ def main(args: ArgsType = None) -> None:
     Args:
         args: The arguments, as a list of strings or a dictionary. Default: those of the process.
     """
+    words = sys.argv[1:] if args is None else args
+    if isinstance(words, list):
+        answer(words)
     try:
         with STOP_SIGNALS:
             run(args)
@@ -80,15 +88,19 @@ def run(args: ArgsType = None, cli_class: type[DigitCLI] = DigitCLI) -> DigitCLI
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).addFilter(_is_news)
-    usage = "%(prog)s [--option=value ...]"
-    return cli_class(
+    words = sys.argv[1:] if args is None else args
+    named = next((word for word in words if word in VERBS), None) if isinstance(words, list) else None
+    verbs = [named] if named else [*VERBS]  # a parser takes a tenth of a second
+    known = {verb: cli_class.subcommands()[verb] for verb in verbs}
+    return type(cli_class.__name__, (cli_class,), {"subcommands": staticmethod(lambda: known)})(
         DigitClassifier,
         DigitDataModule,
+        save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
         trainer_class=DigitTrainer,
         seed_everything_default=0,
         parser_class=OneLineParser,
-        parser_kwargs={verb: {"description": text, "usage": usage} for verb, text in VERBS.items()},
+        parser_kwargs={verb: {"description": VERBS[verb], "verb": verb} for verb in verbs},
         auto_configure_optimizers=False,
         args=args,
     )

@@ -10,7 +10,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, SequentialSampler, TensorDataset
 from torchvision.transforms import v2
 
 from mnist_cnn.arguments import check_arguments, without_paths
@@ -178,7 +178,10 @@ class DigitDataModule(L.LightningDataModule):
         if dataset is None:
             raise DataError("call prepare_data() and setup(stage) before asking for a loader")
         ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
+        if self.trainer and getattr(self.trainer, "overfit_batches", 0):
+            sampler: BatchSampler = FixedBatches(dataset, self.batch_size, False, *ranks)
+        else:
+            sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
         if shuffle and self.trainer:
             sampler.start = self._batches_done
         # Indexing a tensor that is in memory is faster than handing it over from a worker process.
@@ -230,3 +233,7 @@ class BatchSampler(DistributedSampler):
         # A rest that is too small to give every process an image joins the batch before it.
         starts = [size * i for i in range(1, len(self))]
         return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
+
+
+class FixedBatches(BatchSampler, SequentialSampler):
+    """The same batches in every epoch, for `overfit_batches`; by type what Lightning would put there instead."""

@@ -247,6 +247,8 @@ class DigitClassifier(L.LightningModule):
             self._log_curve()
         if over:  # not in on_train_epoch_end, which comes too late for the progress bar
             self._log_metrics(self.train_metrics)
+        elif self.trainer.global_step == self.trainer.max_steps:  # the end, within an epoch
+            self.log_dict(self.train_metrics.compute(), on_step=False, on_epoch=True, prog_bar=True)
         self._seed(batch_idx + 1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
