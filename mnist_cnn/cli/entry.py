@@ -4,20 +4,25 @@ import logging
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
-from lightning.pytorch.cli import ArgsType
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.cli import ArgsType, LightningCLI
 
 from mnist_cnn.callbacks.safety import Diverged
 from mnist_cnn.callbacks.signals import Interrupted
+from mnist_cnn.cli import detector_cli
 from mnist_cnn.cli.digit_cli import STOP_SIGNALS, DigitCLI
-from mnist_cnn.cli.parser import OneLineParser
+from mnist_cnn.cli.parser import OneLineParser, in_full
 from mnist_cnn.cli.quick import VERBS, answer
 from mnist_cnn.cli.settings import RunConfig
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.errors import end, explain
+from mnist_cnn.data.scenes import SceneDataModule
+from mnist_cnn.errors import SettingsError, end, explain
 from mnist_cnn.export import DigitTrainer
 from mnist_cnn.hardware import keep_freed_memory, remember_that_there_is_no_gpu
 from mnist_cnn.tasks.classifier import DigitClassifier
+from mnist_cnn.tasks.detector import DigitDetector
 
 NOISE = [
     r".*does not have many workers",  # workers only slow down data that are in memory
@@ -73,7 +78,7 @@ def main(args: ArgsType = None) -> None:
         raise
 
 
-def run(args: ArgsType = None, cli_class: type[DigitCLI] = DigitCLI) -> DigitCLI:
+def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
     """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand.
 
     Args:
@@ -89,12 +94,16 @@ def run(args: ArgsType = None, cli_class: type[DigitCLI] = DigitCLI) -> DigitCLI
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).addFilter(_is_news)
     words = sys.argv[1:] if args is None else args
+    kinds: tuple[type[LightningModule], type[LightningDataModule]] = (DigitClassifier, DigitDataModule)
+    if isinstance(words, list) and detector_cli.is_meant(in_full(words)):
+        cli_class, kinds = detector_cli.DetectorCLI, (DigitDetector, SceneDataModule)
     named = next((word for word in words if word in VERBS), None) if isinstance(words, list) else None
     verbs = [named] if named else [*VERBS]  # a parser takes a tenth of a second
-    known = {verb: cli_class.subcommands()[verb] for verb in verbs}
+    known = {verb: arguments for verb, arguments in cli_class.subcommands().items() if verb in verbs}
+    if not known:
+        raise SettingsError(f"{named} is not for --task=detector: give {', '.join(cli_class.subcommands())}")
     return type(cli_class.__name__, (cli_class,), {"subcommands": staticmethod(lambda: known)})(
-        DigitClassifier,
-        DigitDataModule,
+        *kinds,
         save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
         trainer_class=DigitTrainer,

@@ -44,9 +44,9 @@ class OneLineParser(LightningArgumentParser):
             words = OneLineParser._words = in_full(words)
         return super().parse_args(words, *others, **options)
 
-    def format_help(self) -> str:
+    def format_help(self, *args: Any) -> str:
         """The options of ours, and those of Lightning that are used most."""
-        return short_help(self) if self.verb else super().format_help()
+        return short_help(self) if self.verb else super().format_help(*args)
 
     def format_full_help(self) -> str:
         """All options."""

@@ -178,8 +178,9 @@ class DigitDataModule(L.LightningDataModule):
         if dataset is None:
             raise DataError("call prepare_data() and setup(stage) before asking for a loader")
         ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        if self.trainer and getattr(self.trainer, "overfit_batches", 0):
-            sampler: BatchSampler = FixedBatches(dataset, self.batch_size, False, *ranks)
+        sampler: BatchSampler
+        if self.trainer and vars(self.trainer).get("overfit_batches"):
+            sampler = FixedBatches(dataset, self.batch_size, False, *ranks)
         else:
             sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
         if shuffle and self.trainer:
@@ -235,5 +236,5 @@ class BatchSampler(DistributedSampler):
         return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
 
 
-class FixedBatches(BatchSampler, SequentialSampler):
+class FixedBatches(BatchSampler, SequentialSampler):  # type: ignore[misc]
     """The same batches in every epoch, for `overfit_batches`; by type what Lightning would put there instead."""
