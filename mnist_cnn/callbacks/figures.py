@@ -18,6 +18,7 @@ from torchmetrics import CatMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from mnist_cnn.calibration import Reliability
+from mnist_cnn.networks import DIGITS
 
 INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 43)
 
@@ -38,7 +39,8 @@ class TensorBoardFigures(Callback):
         """
         self.every_n_epochs = every_n_epochs
         self.mistakes = mistakes
-        self._confusion = MulticlassConfusionMatrix(10, validate_args=False)
+        self._classes: Sequence[str] = DIGITS
+        self._confusion = MulticlassConfusionMatrix(len(DIGITS), validate_args=False)
         self._confidence, self._right = CatMetric(nan_strategy=0.0), CatMetric()
         self._wrong: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self._hyperparameters_listed = False
@@ -51,6 +53,9 @@ class TensorBoardFigures(Callback):
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forgets the epoch before."""
+        self._classes = getattr(pl_module, "classes", DIGITS)
+        if self._confusion.num_classes != len(self._classes):
+            self._confusion = MulticlassConfusionMatrix(len(self._classes), validate_args=False)
         for metric in (self._confusion, self._confidence, self._right):
             metric.reset()
             metric.to(pl_module.device)
@@ -85,12 +90,13 @@ class TensorBoardFigures(Callback):
         if writer := _writer(trainer):
             stage = "test" if trainer.testing else "validation"
             step = trainer.global_step or getattr(pl_module, "trained_steps", 0)
-            _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu()), step)
+            _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu(), self._classes), step)
             _add_image(writer, f"{stage}/reliability_curve", draw_reliability(reliability), step)
             confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
             surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
             if len(surest):
-                picture = draw_mistakes(images[surest], labels[surest], predicted[surest], confidence[surest])
+                mistakes = (part[surest] for part in (images, labels, predicted, confidence))
+                picture = draw_mistakes(*mistakes, self._classes)
                 _add_image(writer, f"{stage}/most_confident_mistakes", picture, step)
 
     on_test_epoch_start = on_validation_epoch_start
@@ -119,23 +125,25 @@ class TensorBoardFigures(Callback):
         return not trainer.sanity_checking and not (in_fit and (trainer.current_epoch + 1) % self.every_n_epochs)
 
 
-def draw_confusion(counts: Tensor) -> Image.Image:
-    """Draws a confusion matrix: a row for each true digit, a column for each answer.
+def draw_confusion(counts: Tensor, classes: Sequence[str] = DIGITS) -> Image.Image:
+    """Draws a confusion matrix: a row for each true class, a column for each answer.
 
     Args:
-        counts: int [10, 10].
+        counts: int [C, C].
+        classes: The names of the C classes.
     """
-    cell, margin = 40, 52
-    picture = Image.new("RGB", (margin + 10 * cell + 8, margin + 10 * cell + 8), PAPER)
+    cell, margin, number = 40, 52, len(classes)
+    picture = Image.new("RGB", (margin + number * cell + 8, margin + number * cell + 8), PAPER)
     draw = ImageDraw.Draw(picture)
     share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
-    draw.text((margin + 5 * cell, 14), "predicted digit", INK, _font(15), anchor="mm")
+    draw.text((margin + number * cell // 2, 14), "predicted", INK, _font(15), anchor="mm")
     draw.text((4, 30), "true", INK, _font(15))
-    for row in range(10):
+    for row, name in enumerate(classes):
         middle = margin + row * cell + cell // 2
-        draw.text((margin - 14, middle), str(row), INK, _font(15), anchor="mm")
-        draw.text((middle, margin - 14), str(row), INK, _font(15), anchor="mm")
-        for column in range(10):
+        size = _font(15 if len(name) < 3 else 10)
+        draw.text((margin - 14, middle), name[:6], INK, size, anchor="mm")
+        draw.text((middle, margin - 14), name[:6], INK, size, anchor="mm")
+        for column in range(number):
             count, part = int(counts[row, column]), float(share[row, column])
             # A mistake of 5% of a digit is as dark as can be.
             colour = _blend(BLUE, 0.75 * part) if row == column else _blend(RED, min(1.0, 20 * part) ** 0.5)
@@ -175,20 +183,23 @@ def draw_reliability(reliability: Reliability) -> Image.Image:
     return picture
 
 
-def draw_mistakes(images: Tensor, labels: Tensor, predicted: Tensor, confidence: Tensor) -> Image.Image:
+def draw_mistakes(
+    images: Tensor, labels: Tensor, predicted: Tensor, confidence: Tensor, classes: Sequence[str] = DIGITS
+) -> Image.Image:
     """Draws digits with what they are, what they were taken for and how surely.
 
     Args:
         images: uint8 [N, 1, 28, 28].
-        labels: int [N], the true digits.
+        labels: int [N], the true classes.
         predicted: int [N].
         confidence: float [N], 0 to 1.
+        classes: The names of the classes.
     """
     tiles = []
     for image, label, answer, sure in zip(images, labels, predicted, confidence, strict=True):
         tile = Image.new("RGB", (112, 132), PAPER)
         tile.paste(Image.fromarray(255 - image[0].numpy()).resize((112, 112), Image.Resampling.NEAREST), (0, 0))
-        text = f"{int(label)} read as {int(answer)}, {float(sure):.1%}"
+        text = f"{classes[int(label)]} read as {classes[int(answer)]}, {float(sure):.1%}"
         ImageDraw.Draw(tile).text((56, 122), text, INK, _font(13), anchor="mm")
         tiles.append(tile)
     return _grid(tiles, columns=5)

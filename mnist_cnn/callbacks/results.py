@@ -45,8 +45,8 @@ class TestReport(Callback):
         errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
         count = int(self._count.compute())  # like the errors, of all processes
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or data.test_set is None:
-            return
+        if not trainer.is_global_zero or data.test_set is None or data.own is not None:
+            return  # of labelled pictures `LabelledReport` says more
         print(f"{data.dataset} test set: {verdict(len(errors), count)}")
         if data.dataset == "MNIST" and count == len(data.test_set):
             disputed = set(UNCONFIRMED_TEST_LABELS)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -11,11 +12,13 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-from mnist_cnn.data import files, rendered
+from mnist_cnn.data import files, labelled, rendered
 from mnist_cnn.data.augment import RandomAffine
 from mnist_cnn.data.files import DataError, DatasetName
+from mnist_cnn.data.labelled import LabelledPictures
 from mnist_cnn.data.picture_set import PictureSet
 from mnist_cnn.data.splits import stratified_sample
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.sighting import Layout
 
 
@@ -35,6 +38,8 @@ class DigitDataModule(L.LightningDataModule):
         rendered: NonNegativeInt = 0,
         pictures: list[str] | str | None = None,
         layout: Layout = "digit",
+        labelled: str | None = None,
+        mixed: NonNegativeInt = 5000,
     ) -> None:
         """The splits of a data set.
 
@@ -55,9 +60,14 @@ class DigitDataModule(L.LightningDataModule):
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
             layout: What to read in each of these pictures: the `digit` that is meant, the `row` of digits that is
                 meant, or all rows of a `page`.
+            labelled: Your own pictures to learn from or to be tested on: a folder with a folder of pictures for each
+                class, or a CSV file with the columns file and digits, as `predict` writes it (and writer, if you
+                like). `fit` holds out a fifth of each class for validation, always the same pictures, and those of a
+                writer or of a folder together.
+            mixed: How many images of the data set, and of those that are `rendered`, an epoch has beside `labelled`.
         """
         super().__init__()
-        self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout"])
+        self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout", "labelled", "mixed"])
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size = batch_size
@@ -66,6 +76,12 @@ class DigitDataModule(L.LightningDataModule):
         self.rendered = rendered
         self.pictures = pictures
         self.layout: Layout = layout
+        self.labelled = labelled
+        self.mixed = mixed
+        self.classes = list(DIGITS)
+        self.own: LabelledPictures | None = None
+        self.own_held_out = 0
+        self.trained_on: set[str] = set()
         self.picture_set: PictureSet | None = None
         self.train_set: TensorDataset | None = None
         self.val_set: TensorDataset | None = None
@@ -75,6 +91,8 @@ class DigitDataModule(L.LightningDataModule):
         """Makes sure that the files are there, and says in one line where they came from."""
         if self._predicts_pictures():
             return
+        if self.labelled is not None:
+            self.own = labelled.read_labelled(self.labelled, self._known_classes())
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
@@ -86,6 +104,9 @@ class DigitDataModule(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Reads the splits that a stage needs, once."""
+        self.classes = self._known_classes()
+        if self.labelled is not None:
+            self._set_up_labelled(stage)
         if stage in ("fit", "validate") and self.train_set is None:
             images, labels = files.load(self.dataset, self.data_dir, train=True)
             if self.val_size >= len(images):
@@ -102,8 +123,12 @@ class DigitDataModule(L.LightningDataModule):
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
+            if self.own is not None:
+                self._mix(self.own)
         if stage == "predict" and self.pictures is not None:
-            self.picture_set = PictureSet(self.pictures, self.layout)
+            self.picture_set = PictureSet(self.pictures, self.layout, self.classes)
+        elif stage == "test" and self.own is not None:
+            self.test_set = TensorDataset(*self.own.tensors(self.classes))
         elif stage in ("test", "predict") and self.test_set is None:
             self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
 
@@ -131,6 +156,58 @@ class DigitDataModule(L.LightningDataModule):
             return batch  # a bare tensor is the example that TensorBoard draws the graph with
         images, labels = batch
         return self.augment(images), labels
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which labelled pictures were trained on, so that no test of them is taken for one of others."""
+        if self.own is None:
+            return {}
+        trained = ~self.own.held_out() if self.val_size else torch.ones(len(self.own.names), dtype=torch.bool)
+        digests = {self.own.pictures[k].digest for k, used in zip(self.own.owners, trained, strict=True) if used}
+        return {"labelled": self.labelled, "trained_on": sorted(digests)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Notes them.
+
+        Raises:
+            DataError: Training goes on without them.
+        """
+        self.trained_on = set(state_dict["trained_on"])
+        if self.labelled is None and self._stage("predict") == "fit":
+            raise DataError(
+                f"this run is trained on labelled pictures: add --data.labelled={state_dict['labelled']} to go on"
+            )
+
+    def _set_up_labelled(self, stage: str) -> None:
+        assert self.labelled is not None
+        if stage == "predict":
+            raise DataError("--data.labelled is for fit, validate and test: predict reads --data.pictures=PLACE")
+        if self.own is None:
+            self.own = labelled.read_labelled(self.labelled, self.classes)
+        if stage == "fit":
+            self.classes = labelled.joined_classes(self.own.classes, self.classes)
+        elif unknown := sorted(set(self.own.classes) - set(self.classes)):
+            raise DataError(
+                f"{self.labelled} has classes that this checkpoint does not know ({', '.join(unknown[:5])}): let it "
+                f"learn them by fit --config finetune --data.labelled={self.labelled}, or give another --ckpt_path"
+            )
+
+    def _mix(self, own: LabelledPictures) -> None:
+        """Puts labelled pictures into both splits, in that for validation first."""
+        assert self.train_set is not None and self.val_set is not None
+        (images, labels), held_out = own.tensors(self.classes), own.held_out()
+        if not self.val_size:
+            held_out[:] = False
+        self.own_held_out = int(held_out.sum())
+        others = (self.train_set.tensors[0], self.train_set.tensors[1])
+        mixture = labelled.mixed((images[~held_out], labels[~held_out]), others, self.classes, self.mixed)
+        self.train_set = TensorDataset(*mixture)
+        others = labelled.as_classes(self.val_set.tensors[0], self.val_set.tensors[1], self.classes)
+        self.val_set = labelled.dataset((images[held_out], labels[held_out]), others)
+
+    def _known_classes(self) -> list[str]:
+        """Those of the network."""
+        model = self.trainer.lightning_module if self.trainer else None
+        return list(getattr(model, "classes", DIGITS))
 
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"
