@@ -55,8 +55,8 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
     if path == "pretrained":
         if resume:
             raise CheckpointError(
-                "fit cannot go on from --ckpt_path=pretrained, which has weights, but not the state of training: start a "
-                "new run from them by --model.weights=pretrained, or go on with a run by --ckpt_path=last"
+                "fit cannot go on from --ckpt_path=pretrained, which has weights, but not the state of training: start "
+                "a new run from them by --model.weights=pretrained, or go on with a run by --ckpt_path=last"
             )
         return PRETRAINED
     if path not in ("best", "last"):

@@ -41,7 +41,7 @@ def what_came_out(trainer: Trainer, logs: Path) -> None:
     metrics = trainer.callback_metrics
     if checkpoint.best_model_score is not None and checkpoint.monitor == "accuracy/val":
         say(f"best validation accuracy: {float(checkpoint.best_model_score):.2%}")
-    elif "accuracy/train" in metrics:
+    elif "accuracy/train" in metrics and "accuracy/val" not in metrics:
         say(f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)")
     if path:
         say(f"checkpoint: {path}")

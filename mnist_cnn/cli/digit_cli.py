@@ -8,6 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
+from mnist_cnn.callbacks.labelled import LabelledReport
 from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.results import TestReport
 from mnist_cnn.callbacks.safety import BestAndLast, Guard, StopSignals
@@ -32,6 +33,7 @@ class DigitCLI(LightningCLI):
         parser.add_lightning_class_args(BestAndLast, "checkpoint")
         parser.add_lightning_class_args(TensorBoardFigures, "figures")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.add_lightning_class_args(LabelledReport, "mistakes")
         parser.set_defaults(settings.DEFAULTS)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -107,7 +109,7 @@ class DigitCLI(LightningCLI):
 
     def after_validate(self) -> None:
         """Prints the verdict."""
-        if self.datamodule.val_set is not None and not runs.is_trial(self.trainer):
+        if self.datamodule.val_set is not None and self.datamodule.own is None and not runs.is_trial(self.trainer):
             closing.validated(self.trainer, self.datamodule)
 
     def after_test(self) -> None:

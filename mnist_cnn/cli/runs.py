@@ -11,6 +11,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from mnist_cnn.checkpoints import CheckpointError, checkpoint_arguments, find_checkpoint, locked, newest_run
 from mnist_cnn.cli.settings import DEFAULTS
+from mnist_cnn.errors import SettingsError
+from mnist_cnn.tasks.weights import KEPT
 
 
 @dataclass
@@ -30,9 +32,11 @@ def find_start(verb: str, config: Namespace) -> Start:
         CheckpointError: There is none, or it cannot be read.
     """
     path, resume, logs = config.get("ckpt_path"), verb == "fit", logs_of(config)
+    if config["model"]["weights"] is not None and not resume:
+        raise SettingsError(f"--model.weights is what fit starts from: give {verb} its checkpoint by --ckpt_path")
     if path is None:
         if resume:
-            return Start()
+            return _start_anew(config, logs)
         raise CheckpointError(
             f"{verb} needs trained weights: add --ckpt_path=pretrained (comes with the package), --ckpt_path=best "
             f"(of the newest run), --ckpt_path=last or --ckpt_path=FILE"
@@ -50,6 +54,18 @@ def find_start(verb: str, config: Namespace) -> Start:
     none = f"none yet in {run}" if run else "no earlier run to resume"
     news = f"checkpoint: {none}, starting from the beginning"
     return Start(None, {"trainer.logger": logger_of(run, log_graph=True)} if run else {}, news)
+
+
+def _start_anew(config: Namespace, logs: Path) -> Start:
+    """A new run, from chance or from the weights of a checkpoint."""
+    if config["model"]["weights"] is None:
+        return Start()
+    found = find_checkpoint(str(config["model"]["weights"]), logs)
+    assert found is not None  # only to resume there may be none
+    arguments = checkpoint_arguments(found, resume=False, trusted=config["model"]["network"]["class_path"])
+    defaults = {f"model.{name}": arguments.get(f"model.{name}") for name in KEPT}
+    known = {name: value for name, value in defaults.items() if value is not None}
+    return Start(defaults={**known, "model.weights": str(found)}, news=f"weights: {found}")
 
 
 def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None:

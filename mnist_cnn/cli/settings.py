@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
 from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.profilers import PassThroughProfiler
 
+from mnist_cnn.callbacks.labelled import SCORE
 from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
 from mnist_cnn.checkpoints import AtomicCheckpointIO, CheckpointError
 from mnist_cnn.cli.closing import say
@@ -58,10 +59,12 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None) -> None:
         logger["init_args"]["save_dir"] = config["trainer"].get("default_root_dir") or "."
     if verb in ("predict", "export"):
         config["trainer"]["logger"] = False
+    if config["data"]["labelled"] is not None and config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
+        config["checkpoint"]["monitor"] = SCORE
     if config["data"]["val_size"] == 0 or config["trainer"].get("limit_val_batches") == 0:
         if verb == "validate":
             raise DataError("nothing to validate with --data.val_size=0: give a larger one, or use test")
-        if config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
+        if config["checkpoint"]["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE):
             config["checkpoint"]["monitor"] = None  # best is then the last epoch
 
 

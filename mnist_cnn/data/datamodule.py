@@ -93,6 +93,8 @@ class DigitDataModule(L.LightningDataModule):
             return
         if self.labelled is not None:
             self.own = labelled.read_labelled(self.labelled, self._known_classes())
+            if self._stage() == "test":
+                return
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
@@ -193,7 +195,8 @@ class DigitDataModule(L.LightningDataModule):
 
     def _mix(self, own: LabelledPictures) -> None:
         """Puts labelled pictures into both splits, in that for validation first."""
-        assert self.train_set is not None and self.val_set is not None
+        assert self.train_set is not None
+        assert self.val_set is not None
         (images, labels), held_out = own.tensors(self.classes), own.held_out()
         if not self.val_size:
             held_out[:] = False

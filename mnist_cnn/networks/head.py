@@ -32,13 +32,17 @@ def fit_head(network: nn.Module, old: Sequence[str], new: Sequence[str]) -> None
     if list(old) == list(new):
         return
     for part, name, layer in list(_last_layers(network)):
-        if layer.out_features == len(new) != len(old):
-            continue
+        if layer.out_features != len(old):
+            if layer.out_features == len(new):
+                continue
+            raise HeadError(
+                f"{type(network).__name__} has {layer.out_features} outputs for {len(old)} classes: build it with "
+                f"{len(new)}"
+            )
         head = nn.Linear(layer.in_features, len(new), bias=layer.bias is not None)
         head = head.to(layer.weight.device, layer.weight.dtype)
-        known = [(new.index(name), old.index(name)) for name in new if name in old and old.index(name) < len(layer.weight)]
         with torch.no_grad():
-            for target, source in known:
+            for target, source in [(new.index(each), old.index(each)) for each in new if each in old]:
                 head.weight[target] = layer.weight[source]
                 if layer.bias is not None:
                     head.bias[target] = layer.bias[source]

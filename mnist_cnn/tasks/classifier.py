@@ -83,9 +83,8 @@ class DigitClassifier(L.LightningModule):
         super().__init__()
         self._save_plain_hyperparameters(network)
         if weights is not None:
-            network, spec, classes = start_from(weights, network, classes)
-            if spec:
-                self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": INSTANTIATOR})
+            network, kept, classes = start_from(weights, network, classes)
+            self.save_hyperparameters({**self.hparams, **kept})
         else:
             network = TutorialCNN() if network is None else network
             fit_head(network, DIGITS, classes or DIGITS)
