@@ -81,7 +81,10 @@ class LabelledReport(Callback):
         was_training = pl_module.training
         pl_module.eval()
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
-            for k, (images, labels) in enumerate(loader := data.val_dataloader()):
+            loader, most = data.val_dataloader(), trainer.num_val_batches[0]
+            for k, (images, labels) in enumerate(loader):
+                if k >= most:
+                    break
                 answers = pl_module(images.to(pl_module.device)).argmax(dim=1)
                 self._count(data, loader.sampler.batches()[k], answers == labels.to(pl_module.device))
         pl_module.train(was_training)
@@ -139,10 +142,7 @@ class LabelledReport(Callback):
                 share = f"{right / count:.2%} before, {then / count:.2%} after"
                 say(f"{name}: {share} ({right:.0f} and {then:.0f} of {count:,.0f} right)")
         if self.best is self.before:
-            say(
-                "no epoch was better than the weights that it began with: best.ckpt has those, and nothing was learned; "
-                "more pictures would help"
-            )
+            say("no epoch was better than the weights that it began with: best.ckpt has those, and nothing was learned")
 
     def state_dict(self) -> dict[str, Any]:
         """For a run that is gone on with."""

@@ -51,6 +51,7 @@ class DigitCLI(LightningCLI):
             settings.check_optimizer(config, start.defaults)
         if start.news:
             closing.say(start.news)
+        config["model"]["weights"] = start.defaults.get("model.weights", config["model"]["weights"])
         settings.complete(verb, config, start.checkpoint)
         settings.fall_back(config["trainer"], args)
         if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training

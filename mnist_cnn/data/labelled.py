@@ -117,7 +117,8 @@ def read_labelled(place: str, known: Sequence[str]) -> LabelledPictures:
     symbols = sorted({*known, *(name for label in labels for name in label.names)} - set(DIGITS))
     cache = ReadingCache(Path(place).expanduser())
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-        found = list(track(threads.map(lambda label: cache.read(label, symbols), labels), "reading", len(labels)))
+        reading = threads.map(lambda label: cache.read(label, symbols), labels)
+        found = list(track(reading, "reading pictures", len(labels), disable=len(labels) < 20))
     cache.save()
     pictures: dict[tuple[str, tuple[float, ...]], LabelledPicture] = {}
     missed: list[tuple[Label, str]] = []

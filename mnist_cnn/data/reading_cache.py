@@ -102,13 +102,11 @@ def opened(label: Label, content: bytes | None = None) -> Opened:
     left, top, right, bottom = np.array(label.crop) / whole.factor
     more = MARGIN * (bottom - top)
     height, width = whole.pixels.shape[:2]
-    (x, far), (y, low) = (
-        np.clip(np.rint([low - more, high + more]), 0, side).astype(int)
-        for low, high, side in ((left, right, width), (top, bottom, height))
-    )
-    if far - x < 8 or low - y < 8:
+    x, far = np.clip(np.rint([left - more, right + more]), 0, width).astype(int)
+    y, deep = np.clip(np.rint([top - more, bottom + more]), 0, height).astype(int)
+    if far - x < 8 or deep - y < 8:
         raise PictureError(f"the row {' '.join(f'{side:.0f}' for side in label.crop)} is not in the picture")
-    return whole._replace(pixels=np.ascontiguousarray(whole.pixels[y:low, x:far]))
+    return whole._replace(pixels=np.ascontiguousarray(whole.pixels[y:deep, x:far]))
 
 
 def _find(content: bytes, label: Label, symbols: list[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import SCORE, Digits
-from mnist_cnn.reading.form import Ink, Picture, to_mnist
+from mnist_cnn.reading.form import Ink, Picture, mnist_form, to_mnist
 from mnist_cnn.reading.sighting import Layout, Sighting, look
 
 SIDE = 256
@@ -30,7 +30,7 @@ def look_for(classes: Sequence[str], detector: DetectorNet, picture: Picture, la
         layout: As for `look`.
     """
     seen = look(detector, picture, layout)
-    if layout != "digit" or set(classes) <= set(DIGITS):
+    if layout != "digit" or set(classes) <= set(DIGITS) or mnist_form(picture) is not None:
         return seen
     ink, box = _ink(picture)
     if box is None or (len(seen.digits) and seen.digits.scores[0] >= SCORE and _covered(seen.digits.boxes[0], box)):

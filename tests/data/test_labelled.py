@@ -116,8 +116,8 @@ def test_what_is_no_table(tmp_path: Path) -> None:
             find_labels(str(table), [])
     with pytest.raises(DataError, match="does not exist"):
         find_labels(str(tmp_path / "other.csv"), [])
+    (tmp_path / "x.png").touch()
     with pytest.raises(DataError, match="is a picture"):
-        (tmp_path / "x.png").touch()
         find_labels(str(tmp_path / "x.png"), [])
 
 
@@ -160,7 +160,6 @@ def test_pictures_are_read_once_and_rows_are_aligned(
     table.write_text("\n".join(["file,digits", *rows[:2], "one.png,25", *rows[3:]]))
     assert read_labelled(str(table), DIGITS).names == [*"3425203"]
     assert len(read) == 1
-    monkeypatch.setattr(reading_cache, "MARGIN", 0.2)
     (tmp_path / ".t.csv.labelled.pt").write_bytes(b"damaged")
     read_labelled(str(table), DIGITS)
     assert len(read) == 4
@@ -180,7 +179,7 @@ def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist) -> None:
         for writer in range(5):
             saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "writers" / str(digit) / f"w{writer}")
             saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "one" / str(digit) / "w")
-    for folder, counts in {"alone": {"3": 2, "4": 2, "5": 0, "6": 0}, "one": {"3": 3, "4": 3}}.items():
+    for folder, counts in {"alone": {"3": 2, "4": 2, "5": 0, "6": 0}, "one": {"3": 1, "4": 1}}.items():
         own = read_labelled(str(tmp_path / folder), DIGITS)
         chosen = own.held_out()
         assert torch.equal(chosen, own.held_out())
