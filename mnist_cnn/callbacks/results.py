@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torchmetrics import CatMetric, SumMetric
 
-from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule
+from mnist_cnn.data.batches import BatchSampler
+from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
 
 

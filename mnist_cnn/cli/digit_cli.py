@@ -9,6 +9,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 from mnist_cnn.callbacks.labelled import LabelledReport
+from mnist_cnn.callbacks.learning import BeforeAndAfter
 from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.results import TestReport
 from mnist_cnn.callbacks.safety import BestAndLast, Guard, StopSignals
@@ -83,8 +84,9 @@ class DigitCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks that every run has."""
-        callbacks = settings.callbacks(self._get(self.config_init, "trainer"))
-        trainer = super().instantiate_trainer(**kwargs, callbacks=[*callbacks, Guard(STOP_SIGNALS), TestReport()])
+        own = settings.callbacks(self._get(self.config_init, "trainer"))
+        every = [BeforeAndAfter(), Guard(STOP_SIGNALS), TestReport()]
+        trainer = super().instantiate_trainer(**kwargs, callbacks=[*own, *every])
         settings.equip(trainer)
         return trainer
 
@@ -115,4 +117,5 @@ class DigitCLI(LightningCLI):
 
     def after_test(self) -> None:
         """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        closing.calibration(self.trainer, "test")
+        if self.datamodule.own is None:  # of which `LabelledReport` says it
+            closing.calibration(self.trainer, "test")

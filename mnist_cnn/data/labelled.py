@@ -39,6 +39,10 @@ class LabelledPicture:
     """What was found, in the order of the label: uint8 [N, 28, 28]."""
     boxes: Tensor
     """Of each, left, top, right, bottom in pixels of what `opened` gives, float [N, 4]."""
+    scores: Tensor
+    """The probability that there is something, float [N]."""
+    votes: Tensor
+    """Of which digit it is, to the detector, float [N, 10]."""
     turns: int
     """By how many quarter turns to the left it was turned to read it."""
 

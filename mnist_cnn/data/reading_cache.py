@@ -30,6 +30,10 @@ class Found(NamedTuple):
     """Uint8 [N, 28, 28]."""
     boxes: Tensor
     """Left, top, right, bottom in pixels of the picture as it was read, float [N, 4]."""
+    scores: Tensor
+    """The probability that there is something, float [N]."""
+    votes: Tensor
+    """Of which digit it is, to the detector, float [N, 10]."""
     turns: int
     """By how many quarter turns to the left it was turned to read it."""
 
@@ -112,11 +116,18 @@ def opened(label: Label, content: bytes | None = None) -> Opened:
 def _find(content: bytes, label: Label, symbols: list[str]) -> dict[str, Any]:
     picture = opened(label, content).pixels
     if picture.shape[:2] == (28, 28) and len(label.names) == 1:
-        return {"images": torch.from_numpy(_as_it_is(picture)), "boxes": torch.tensor([[0.0, 0, 28, 28]]), "turns": 0}
+        image, box = torch.from_numpy(_as_it_is(picture)), torch.tensor([[0.0, 0, 28, 28]])
+        return {"images": image, "boxes": box, "scores": torch.ones(1), "votes": torch.full((1, 10), 0.1), "turns": 0}
     layout = "digit" if len(label.names) == 1 else "row"
     seen = look_for(symbols, pretrained_detector(), picture, layout)  # type: ignore[arg-type]
-    boxes = torch.from_numpy(np.ascontiguousarray(seen.digits.boxes))
-    return {"images": torch.from_numpy(seen.images), "boxes": boxes, "turns": seen.turns}
+    arrays = {
+        "images": seen.images,
+        "boxes": seen.digits.boxes,
+        "scores": seen.digits.scores,
+        "votes": seen.digits.probabilities,
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
+    return {**tensors, "turns": seen.turns}
 
 
 def _as_it_is(picture: Picture) -> Picture:
