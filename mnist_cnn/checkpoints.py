@@ -1,20 +1,19 @@
 """Checkpoints: found by name, written all or nothing, and read without trusting what they say."""
 
 import contextlib
-import errno
-import io
 import os
 import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from mnist_cnn.atomic import replacing
 
@@ -23,7 +22,13 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-OWN_NETWORKS = "mnist_cnn.networks"
+KINDS: dict[str, tuple[type, str]] = {
+    "network": (nn.Module, r"mnist_cnn(\.networks(\.\w+)?)?|torch\.nn(\.modules\.\w+)?"),
+    "optimizer": (Optimizer, r"torch\.optim(\.\w+)?"),
+    "schedule": (LRScheduler, r"torch\.optim\.\w+|lightning\.pytorch\.cli"),  # where ReduceLROnPlateau has a monitor
+}
+"""The arguments that take a class: of which kind, and from which modules a checkpoint may name one."""
+
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 HINT = "give another checkpoint with --ckpt_path=FILE"
 PRETRAINED = Path(__file__).parent / "weights" / "pretrained.ckpt"
@@ -34,6 +39,10 @@ DETECTOR = PRETRAINED.with_name("detector.ckpt")
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be found, read or written; the message is one line that says what to do."""
+
+
+class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
+    """There is no such checkpoint."""
 
 
 def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
@@ -50,7 +59,8 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
         The file, or None where `last` is to be resumed, but the newest run has no checkpoint yet.
 
     Raises:
-        CheckpointError: There is no such file, or training cannot go on from it.
+        CheckpointNotFoundError: There is no such file.
+        CheckpointError: Training cannot go on from it.
     """
     if path == "pretrained":
         if resume:
@@ -61,14 +71,16 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
         return PRETRAINED
     if path not in ("best", "last"):
         if not Path(path).is_file():
-            raise CheckpointError(f"there is no checkpoint file {path!r}: give best, last, pretrained or a .ckpt file")
+            raise CheckpointNotFoundError(
+                f"there is no checkpoint file {path!r}: give best, last, pretrained or a .ckpt file"
+            )
         return Path(path)
     if path == "last" and resume:
         run = newest_run(logs)
         return _resumable(run) if run else None
     found = max(logs.glob(f"*/checkpoints/{path}.ckpt"), key=_time, default=None)
     if not found:
-        raise CheckpointError(
+        raise CheckpointNotFoundError(
             f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
         )
     return found
@@ -128,36 +140,15 @@ def locked(run: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes local checkpoints so that no kill, crash or full disk leaves half of one or harms the one before."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Writes one file.
-
-        Raises:
-            CheckpointError: It cannot be written.
-        """
-        if "://" in str(path):
-            return super().save_checkpoint(checkpoint, path, storage_options)
-        content = io.BytesIO()  # torch hides why a file cannot be written
-        torch.save(checkpoint, content)
-        try:
-            with replacing(Path(path)) as file:
-                file.write(content.getbuffer())
-        except OSError as error:
-            what = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "mend that"
-            raise CheckpointError(
-                f"cannot write {os.path.relpath(path)} ({error.strerror}): earlier checkpoints are intact; {what}, "
-                f"then go on with --ckpt_path=last"
-            ) from error
-
-
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of this project as plain data and tensors, on the CPU.
 
     Raises:
+        CheckpointNotFoundError: There is no such file.
         CheckpointError: The file is damaged, something else, or holds more than data.
     """
+    if not os.path.lexists(path):
+        raise CheckpointNotFoundError(f"there is no checkpoint file {str(path)!r}")
     try:
         with zipfile.ZipFile(path) as archive:
             intact = archive.testzip() is None  # torch does not look at the checksums
@@ -177,16 +168,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def checkpoint_arguments(path: Path, resume: bool, trusted: str | None = None) -> dict[str, Any]:
+def checkpoint_arguments(path: Path, resume: bool, trusted: str | Iterable[str] | None = None) -> dict[str, Any]:
     """Reads the arguments of model and data that a checkpoint was made with.
 
     Args:
         path: The file; it is read as plain data.
         resume: Whether training is to go on from it, which takes more than weights.
-        trusted: Import path of the network class that the user named, which may be imported for that.
+        trusted: Import paths of the classes that the user named, which may be imported for that.
 
     Returns:
-        Defaults for the parser, such as `model.learning_rate`.
+        Defaults for the parser, such as `model.learning_rate`. What only training needs is left out where it is of a
+        class that is neither known nor trusted, unless training goes on.
 
     Raises:
         CheckpointError: The file is not a readable checkpoint of a `DigitClassifier`, or names what may not be
@@ -196,6 +188,8 @@ def checkpoint_arguments(path: Path, resume: bool, trusted: str | None = None) -
     if resume and not (content.get("optimizer_states") and "fit_loop" in content.get("loops", {})):
         raise CheckpointError(f"{path} has weights, but not the state of training that fit goes on from: {HINT}")
     groups = {"model": "hyper_parameters", "data": "datamodule_hyper_parameters"}
+    for name in () if resume else foreign_training(content["hyper_parameters"], path, trusted):
+        del content["hyper_parameters"][name]
     for key in groups.values():
         check_hyperparameters(content.get(key, {}), path, trusted)
     return {
@@ -206,46 +200,59 @@ def checkpoint_arguments(path: Path, resume: bool, trusted: str | None = None) -
     }
 
 
-def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | None = None) -> None:
+def foreign_training(hyperparameters: dict[str, Any], path: Any, trusted: str | Iterable[str] | None) -> list[str]:
+    """Which of `optimizer` and `schedule`, which only training needs, name what may not be imported."""
+    foreign = []
+    for name in hyperparameters.keys() & {"optimizer", "schedule"}:
+        try:
+            check_hyperparameters({name: hyperparameters[name]}, path, trusted)
+        except CheckpointError:
+            foreign.append(name)
+    return foreign
+
+
+def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | Iterable[str] | None = None) -> None:
     """Makes sure that building a model from these imports nothing that the user did not ask for.
 
-    Allowed are the networks of this package, what `torch.nn` offers, and what stands in the module of `trusted`.
+    Allowed are the networks of this package, what `torch.nn` and `torch.optim` offer, and what stands in the modules
+    of `trusted`.
 
     Args:
         hyperparameters: Of a checkpoint.
         path: The checkpoint, for the message.
-        trusted: Import path of the network class that the user named.
+        trusted: Import paths of the classes that the user named.
 
     Raises:
         CheckpointError: Something else is named.
     """
     if not isinstance(hyperparameters, dict):
         raise CheckpointError(f"{path} is not a checkpoint of this project: {HINT}")
+    trusted = {trusted} if isinstance(trusted, str) else set(trusted or ())
     for key, value in hyperparameters.items():
         if key == "_instantiator":
             if value != INSTANTIATOR:
                 raise CheckpointError(f"{path} asks for {value!r} to be called, which nothing here does: {HINT}")
         elif key == "classes" and isinstance(value, list) and all(isinstance(name, str) for name in value):
             continue  # names that may look like import paths, and are never imported
-        elif key == "network" and isinstance(value, dict):
-            _check_network(value, path, trusted)
+        elif key in KINDS and isinstance(value, dict):
+            _check_class(key, value, path, trusted)
         else:
             _check_value(value, path, trusted)
 
 
-def _check_network(spec: dict[str, Any], path: Any, trusted: str | None) -> None:
+def _check_class(key: str, spec: dict[str, Any], path: Any, trusted: set[str]) -> None:
     name = spec.get("class_path")
-    if name != trusted and not _is_known_class(name):
+    if not (isinstance(name, str) and name in trusted) and not _is_known_class(name, key):
         if not isinstance(name, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
-            raise CheckpointError(f"{path} names {str(name)[:80]!r} as its network, which is no class: {HINT}")
+            raise CheckpointError(f"{path} names {str(name)[:80]!r} as its {key}, which is no class: {HINT}")
         raise CheckpointError(
-            f"{path} has a network of its own, {name}: a checkpoint alone does not get code imported, so if you trust "
-            f"that class, add --model.network={name}"
+            f"{path} has its own {key}, {name}: a checkpoint alone does not get code imported, so if you trust that "
+            f"class, add --model.{key}={name}"
         )
     _check_value({key: value for key, value in spec.items() if key != "class_path"}, path, trusted)
 
 
-def _check_value(value: Any, path: Any, trusted: str | None) -> None:
+def _check_value(value: Any, path: Any, trusted: set[str]) -> None:
     """Refuses import paths anywhere inside: options that take a class or a function would import them."""
     if isinstance(value, dict):
         for item in (*value, *value.values()):
@@ -254,20 +261,18 @@ def _check_value(value: Any, path: Any, trusted: str | None) -> None:
         for item in value:
             _check_value(item, path, trusted)
     elif isinstance(value, str) and re.search(r"\w\s*\.\s*[^\W\d]", value):
-        home = trusted.rpartition(".")[0] if trusted else None
-        if not _is_known_class(value) and value.rpartition(".")[0] != home:
+        homes = {name.rpartition(".")[0] for name in trusted}
+        if not _is_known_class(value) and value.rpartition(".")[0] not in homes:
             raise CheckpointError(
                 f"{path} names {value[:80]!r} in its settings, and a checkpoint alone does not get code imported: give "
                 f"that option on the command line if you trust it"
             )
 
 
-def _is_known_class(name: Any) -> bool:
-    """Whether this is a network of the package or a module of torch.nn; imports nothing."""
-    if not isinstance(name, str):
-        return False
-    home, _, attribute = name.rpartition(".")
-    if home != OWN_NETWORKS and home != "torch.nn" and not home.startswith("torch.nn.modules."):
-        return False
+def _is_known_class(name: Any, *keys: str) -> bool:
+    """Whether this is a class of the package or of torch for one of these arguments; imports nothing."""
+    home, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
     kind = getattr(sys.modules.get(home), attribute, None)
-    return isinstance(kind, type) and issubclass(kind, nn.Module)
+    return isinstance(kind, type) and any(
+        issubclass(kind, KINDS[key][0]) and re.fullmatch(KINDS[key][1], home) for key in keys or KINDS
+    )

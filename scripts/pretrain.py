@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mnist_cnn.calibration import Reliability, fit_temperature
+from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
-from mnist_cnn.checkpoints import PRETRAINED, AtomicCheckpointIO, find_checkpoint, read_checkpoint
+from mnist_cnn.checkpoints import PRETRAINED, find_checkpoint, read_checkpoint
 from mnist_cnn.cli import DigitCLI, fail, run
 from mnist_cnn.errors import ScriptParser, SettingsError, explain
 from mnist_cnn.tasks.classifier import DigitClassifier

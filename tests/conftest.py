@@ -32,6 +32,12 @@ def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images, uint8 [60000, 1, 28, 28], and labels, int64 [60000], of the training split."""
+    return files.load("MNIST", mnist_dir, train=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """Ctrl-C acts as on a terminal, though a shell that started the tests in the background ignores it."""

@@ -57,10 +57,28 @@ FORGED = {
     "instantiator": {"_instantiator": "os.system"},
     "instantiator of ours": {"_instantiator": "mnist_cnn.cli.main"},
     "model class": {"_class_path": "evil_module.Net"},
-    "other option": {"optimizer": {"class_path": "evil_module.Net"}},
+    "other option": {"gamma": {"class_path": "evil_module.Net"}},
+    "optimizer": {"optimizer": {"class_path": "evil_module.Net"}},
+    "schedule": {
+        "schedule": {"class_path": "torch.optim.lr_scheduler.LambdaLR", "init_args": {"lr_lambda": "os.system"}}
+    },
+    "network as optimizer": {"optimizer": {"class_path": "torch.nn.Linear"}},
+    "optimizer as network": {"network": {"class_path": "torch.optim.SGD"}},
+    "not in torch.optim": {"optimizer": {"class_path": "torch.optim.lr_scheduler.types"}},
     "not in torch.nn": {"network": {"class_path": "torch.nn.functional.relu"}},
     "torch.nn.os": {"network": {"class_path": "torch.nn.init.torch.os.system"}},
 }
+
+
+def test_classes_of_torch_and_of_this_package_may_be_named() -> None:
+    names = {
+        "network": ("mnist_cnn.TutorialCNN", "mnist_cnn.networks.TutorialCNN", "torch.nn.Linear"),
+        "optimizer": ("torch.optim.RMSprop", "torch.optim.rmsprop.RMSprop"),
+        "schedule": ("torch.optim.lr_scheduler.StepLR", "lightning.pytorch.cli.ReduceLROnPlateau"),
+    }
+    for key, paths in names.items():
+        for path in paths:
+            check_hyperparameters({key: {"class_path": path, "init_args": {"x": 1}}}, "x.ckpt")
 
 
 @pytest.mark.parametrize("kind", FORGED)

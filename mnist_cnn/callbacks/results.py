@@ -6,20 +6,27 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.trainer.states import TrainerFn
 from torchmetrics import CatMetric, SumMetric
 
 from mnist_cnn.data.batches import BatchSampler
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
+from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
 
 
 class TestReport(Callback):
-    """Prints accuracy, number of errors and a 95% confidence interval after `test`.
+    """Prints accuracy, number of errors and a 95% confidence interval after `test` and `validate`.
 
-    For MNIST also without the 15 test digits whose labels human raters did not confirm.
+    They count the images that were seen, by all processes. For all of MNIST's test images also without the 15 whose
+    labels human raters did not confirm.
     """
 
     __test__ = False  # not a test case of pytest
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Refuses to count nothing."""
+        if stage == "test" and trainer.limit_test_batches == 0:
+            raise DataError("nothing to test with --trainer.limit_test_batches=0: leave it out")
 
     def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts empty."""
@@ -35,9 +42,10 @@ class TestReport(Callback):
         batch_idx: int,
         *args: Any,
     ) -> None:
-        """Notes which test digits were read wrongly."""
+        """Notes which digits were read wrongly."""
         wrong = outputs.argmax(dim=1) != batch[1]
-        sampler: BatchSampler = trainer.test_dataloaders.sampler  # type: ignore[union-attr]
+        loader: Any = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
+        sampler: BatchSampler = loader.sampler
         self._count.update(len(wrong))
         self._errors.update(sampler.batches()[batch_idx].to(wrong.device)[wrong].float())
 
@@ -46,13 +54,28 @@ class TestReport(Callback):
         errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
         count = int(self._count.compute())  # like the errors, of all processes
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or data.test_set is None or data.own is not None:
-            return  # of labelled pictures `LabelledReport` says more
-        print(f"{data.dataset} test set: {verdict(len(errors), count)}")
-        if data.dataset == "MNIST" and count == len(data.test_set):
+        if not trainer.is_global_zero or not count or data.own is not None:
+            return  # of labelled pictures `LabelledReport` and `BeforeAndAfter` say more
+        print(f"{data.dataset} {'test set' if trainer.testing else 'validation split'}: {verdict(len(errors), count)}")
+        if trainer.testing and data.dataset == "MNIST" and data.test_set is not None and count == len(data.test_set):
             disputed = set(UNCONFIRMED_TEST_LABELS)
             confirmed = verdict(len(errors - disputed), count - len(disputed))
             print(f"without the {len(disputed)} digits whose labels people did not confirm: {confirmed}")
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """As for `test`, but not while a network is trained."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self.on_test_epoch_start(trainer, pl_module)
+
+    def on_validation_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
+        """Likewise."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self.on_test_batch_end(trainer, *args)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Likewise."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self.on_test_epoch_end(trainer, pl_module)
 
 
 def verdict(errors: int, count: int) -> str:

@@ -12,9 +12,10 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
 from lightning.pytorch.cli import ArgsType
 from lightning.pytorch.profilers import PassThroughProfiler
 
+from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.learning import SCORE
 from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
-from mnist_cnn.checkpoints import AtomicCheckpointIO, CheckpointError
+from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli.closing import say
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError

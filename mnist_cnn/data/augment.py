@@ -1,12 +1,55 @@
-"""Random changes of training images: a whole batch at once, on its device, with a draw of its own for each image."""
+"""Random changes of training images, on their device: of a whole batch at once, or image by image."""
 
 import torch
 import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat
 from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from mnist_cnn.arguments import check_arguments
+from mnist_cnn.data.files import DataError
 
 
-class RandomAffine(nn.Module):
+class BatchTransform(nn.Module):
+    """A transform that takes a whole batch [B, 1, 28, 28], and draws for each image by itself.
+
+    What is not of this class is called once for each image, because torchvision's random transforms draw one set of
+    parameters for all images that they are given.
+    """
+
+
+def augmented(transform: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Changes a batch of training images.
+
+    Args:
+        transform: A `BatchTransform`; torchvision's `MixUp` or `CutMix`, which mix the images of a batch; or any other
+            module that takes an image [1, 28, 28], with pixels 0 to 255.
+        images: uint8 [B, 1, 28, 28].
+        labels: int64 [B].
+
+    Returns:
+        Images of the same shape, and labels; of what mixes images, float [B, 10].
+
+    Raises:
+        DataError: The transform does not suit such images.
+    """
+    shape, name = images.shape, type(transform).__name__
+    try:
+        if isinstance(transform, BatchTransform):
+            images = transform(images)
+        elif isinstance(transform, v2.MixUp | v2.CutMix):
+            images, labels = transform(images.to(torch.get_default_dtype()), labels)
+        else:
+            images = torch.stack([transform(image) for image in images])
+    except (TypeError, ValueError, RuntimeError) as error:
+        complaint = " ".join(str(error).split())
+        raise DataError(f"{name} cannot change {images.dtype} images {[*shape[1:]]}: {complaint[:200]}") from error
+    if images.shape != shape or labels.shape[1:] not in ((), (10,)):
+        raise DataError(f"{name} makes images {[*images.shape]} with labels {[*labels.shape]} of images {[*shape]}")
+    return images, labels
+
+
+class RandomAffine(BatchTransform):
     """Rotates, stretches, slants and moves each image at random, with bilinear interpolation.
 
     Draws from torch's generator of the images' device. (torchvision's class of this name draws once for a batch.)
@@ -27,6 +70,7 @@ class RandomAffine(nn.Module):
             slant: Horizontal displacement per pixel of height.
             shift: Displacement in pixels, horizontally and, independently, vertically.
         """
+        check_arguments(locals())
         super().__init__()
         self.degrees = degrees
         self.stretch = stretch
@@ -85,6 +129,7 @@ class RandomElastic(RandomAffine):
             bend: Standard deviation of the displacement, in pixels, of each of 6x6 knots; smooth between them.
             thickness: 1 is a pixel more or less on both sides of a stroke.
         """
+        check_arguments(locals())
         super().__init__(degrees, stretch, slant, shift)
         self.bend = bend
         self.thickness = thickness

@@ -7,11 +7,14 @@ import lightning as L
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchvision.transforms import v2
 
+from mnist_cnn.arguments import check_arguments, without_paths
 from mnist_cnn.data import files, labelled, rendered
-from mnist_cnn.data.augment import RandomAffine
+from mnist_cnn.data.augment import BatchTransform, augmented
 from mnist_cnn.data.batches import BatchSampler
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.labelled import LabelledPictures
@@ -33,7 +36,7 @@ class DigitDataModule(L.LightningDataModule):
         data_dir: str | None = None,
         batch_size: PositiveInt = 200,
         val_size: NonNegativeInt = 5000,
-        augment: RandomAffine | None = None,
+        augment: BatchTransform | v2.Transform | nn.Module | None = None,
         rendered: NonNegativeInt = 0,
         pictures: list[str] | str | None = None,
         layout: Layout = "digit",
@@ -50,8 +53,10 @@ class DigitDataModule(L.LightningDataModule):
             batch_size: Images in a batch, on each device.
             val_size: Training images that are held out for validation, stratified by class; always the same ones.
                 0 trains on everything and validates nothing. The test images are never trained on.
-            augment: Random changes of the training images, by class path: `--data.augment=RandomAffine`. Default:
-                none.
+            augment: Random changes of the training images, by class path: `RandomAffine` or `RandomElastic` of
+                `mnist_cnn.data.augment`, which change a whole batch at once; or any of torchvision, such as
+                `torchvision.transforms.v2.RandomRotation` (with `--data.augment.degrees=[-10,10]`), called for each
+                image, uint8 [1, 28, 28]. Default: none.
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
                 `mnist_cnn.data.renderer`; one in five shows none, has the label -1 and teaches doubt. Made once, in
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
@@ -64,7 +69,11 @@ class DigitDataModule(L.LightningDataModule):
                 like). `fit` holds out a fifth of each class for validation, always the same pictures, and those of a
                 writer or of a folder together.
             mixed: How many images of the data set, and of those that are `rendered`, an epoch has beside `labelled`.
+
+        Raises:
+            ValueError: An argument is not what its type says.
         """
+        check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout", "labelled", "mixed"])
         self.dataset: DatasetName = dataset
@@ -73,9 +82,9 @@ class DigitDataModule(L.LightningDataModule):
         self.val_size = val_size
         self.augment = augment
         self.rendered = rendered
-        self.pictures = pictures
+        self.pictures = without_paths(pictures)
         self.layout: Layout = layout
-        self.labelled = labelled
+        self.labelled = without_paths(labelled)
         self.mixed = mixed
         self.classes = list(DIGITS)
         self.own: LabelledPictures | None = None
@@ -88,12 +97,18 @@ class DigitDataModule(L.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Makes sure that the files are there, and says in one line where they came from."""
+        self._check_options(self._stage("predict"))
         if self._predicts_pictures():
             return
         if self.labelled is not None:
             self.own = labelled.read_labelled(self.labelled, self._known_classes())
             if self._stage() == "test":
                 return
+        if not (self.data_dir / self.dataset).exists() and (picture := _picture_in(self.data_dir)):
+            raise DataError(
+                f"--data.data_dir={self.data_dir} holds pictures ({picture.name}), and {self.dataset} is not put among "
+                f"them: give another folder; to read the pictures use predict --data.pictures={self.data_dir}"
+            )
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
@@ -104,10 +119,15 @@ class DigitDataModule(L.LightningDataModule):
                 rank_zero_info(rendered.prepare(self.data_dir, self._rendered(split), split))
 
     def setup(self, stage: str) -> None:
-        """Reads the splits that a stage needs, once."""
+        """Reads the splits that a stage needs, once.
+
+        Raises:
+            DataError: The files are not what they should be, or an option is not for this stage.
+        """
+        self._check_options(stage)
         self.classes = self._known_classes()
         if self.labelled is not None:
-            self._set_up_labelled(stage)
+            self._set_up_labelled(self.labelled, stage)
         if stage in ("fit", "validate") and self.train_set is None:
             images, labels = files.load(self.dataset, self.data_dir, train=True)
             if self.val_size >= len(images):
@@ -125,7 +145,7 @@ class DigitDataModule(L.LightningDataModule):
             held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
             if self.own is not None:
-                self._mix(self.own)
+                self._mix(self.own, self.own.held_out(self.val_size > 0))
         if stage == "predict" and self.pictures is not None:
             self.picture_set = PictureSet(self.pictures, self.layout, self.classes)
         elif stage == "test" and self.own is not None:
@@ -155,16 +175,23 @@ class DigitDataModule(L.LightningDataModule):
         """Augments training batches, on the device where they are trained on."""
         if self.augment is None or self.trainer is None or not self.trainer.training or isinstance(batch, Tensor):
             return batch  # a bare tensor is the example that TensorBoard draws the graph with
-        images, labels = batch
-        return self.augment(images), labels
+        return augmented(self.augment, *batch)
+
+    def _check_options(self, stage: str) -> None:
+        """Refuses the options of `predict` where they would be ignored."""
+        if stage != "predict" and self.pictures is not None:
+            raise DataError(
+                f"--data.pictures is for predict, and {stage} takes the images of {self.dataset}: use predict, or "
+                f"leave it out"
+            )
+        if self.layout != "digit" and self.pictures is None:
+            raise DataError(f"--data.layout={self.layout} is for predict with --data.pictures: leave it out")
 
     def state_dict(self) -> dict[str, Any]:
         """Which labelled pictures were trained on, so that no test of them is taken for one of others."""
         if self.own is None:
             return {}
-        trained = ~self.own.held_out() if self.val_size else torch.ones(len(self.own.names), dtype=torch.bool)
-        digests = {self.own.pictures[k].digest for k, used in zip(self.own.owners, trained, strict=True) if used}
-        return {"labelled": self.labelled, "trained_on": sorted(digests)}
+        return {"labelled": self.labelled, "trained_on": self.own.digests(~self.own.held_out(self.val_size > 0))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Notes them.
@@ -178,32 +205,25 @@ class DigitDataModule(L.LightningDataModule):
                 f"this run is trained on labelled pictures: add --data.labelled={state_dict['labelled']} to go on"
             )
 
-    def _set_up_labelled(self, stage: str) -> None:
-        assert self.labelled is not None
+    def _set_up_labelled(self, place: str, stage: str) -> None:
         if stage == "predict":
             raise DataError("--data.labelled is for fit, validate and test: predict reads --data.pictures=PLACE")
         if self.own is None:
-            self.own = labelled.read_labelled(self.labelled, self.classes)
+            self.own = labelled.read_labelled(place, self.classes)
         if stage == "fit":
             self.classes = labelled.joined_classes(self.own.classes, self.classes)
-        elif unknown := sorted(set(self.own.classes) - set(self.classes)):
-            raise DataError(
-                f"{self.labelled} has classes that this checkpoint does not know ({', '.join(unknown[:5])}): let it "
-                f"learn them by fit --config finetune --data.labelled={self.labelled}, or give another --ckpt_path"
-            )
+        else:
+            labelled.check_classes(self.own.classes, self.classes, place)
 
-    def _mix(self, own: LabelledPictures) -> None:
+    def _mix(self, own: LabelledPictures, held_out: Tensor) -> None:
         """Puts labelled pictures into both splits, in that for validation first."""
         assert self.train_set is not None
         assert self.val_set is not None
-        (images, labels), held_out = own.tensors(self.classes), own.held_out()
-        if not self.val_size:
-            held_out[:] = False
+        images, labels = own.tensors(self.classes)
         self.own_held_out = int(held_out.sum())
-        others = (self.train_set.tensors[0], self.train_set.tensors[1])
-        mixture = labelled.mixed((images[~held_out], labels[~held_out]), others, self.classes, self.mixed)
-        self.train_set = TensorDataset(*mixture)
-        others = labelled.as_classes(self.val_set.tensors[0], self.val_set.tensors[1], self.classes)
+        learned = (images[~held_out], labels[~held_out])
+        self.train_set = labelled.mixed(learned, self.train_set, self.classes, self.mixed)
+        others = labelled.as_classes(self.val_set, self.classes)
         self.val_set = labelled.dataset((images[held_out], labels[held_out]), others)
 
     def _known_classes(self) -> list[str]:
@@ -238,3 +258,10 @@ class DigitDataModule(L.LightningDataModule):
     def _batches_done(self) -> int:
         """The batches that the epoch has had already: not 0 where training was interrupted within it."""
         return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0
+
+
+def _picture_in(folder: Path) -> Path | None:
+    """A picture in a folder or in the folders in it, where there is one."""
+    endings = Image.registered_extensions()
+    places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)

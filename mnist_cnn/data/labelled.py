@@ -82,12 +82,21 @@ class LabelledPictures:
         images = torch.cat([torch.zeros(0, 28, 28, dtype=torch.uint8), *(one.images for one in self.pictures)])
         return images.unsqueeze(1), torch.tensor([classes.index(name) for name in self.names], dtype=torch.int64)
 
-    def held_out(self) -> Tensor:
+    def digests(self, chosen: Tensor) -> list[str]:
+        """Of the pictures of some symbols, which `chosen` tells, bool [N]."""
+        return sorted({self.pictures[k].digest for k, one in zip(self.owners, chosen.tolist(), strict=True) if one})
+
+    def held_out(self, any_at_all: bool = True) -> Tensor:
         """Which symbols are held out for validation, bool [N]: about a fifth of each class, always the same ones.
 
         What one writer wrote, and what stands in one picture, is held out together. At least one of each class is,
         where there are two; the last one never is.
+
+        Args:
+            any_at_all: False holds out none.
         """
+        if not any_at_all:
+            return torch.zeros(len(self.owners), dtype=torch.bool)
         groups = [picture.label.writer or picture.digest for picture in self.pictures]
         if len(set(groups)) < 2:  # all by one hand
             groups = [picture.digest for picture in self.pictures]
@@ -162,9 +171,20 @@ def joined_classes(names: list[str], known: Sequence[str]) -> list[str]:
     return classes
 
 
-def mixed(
-    own: tuple[Tensor, Tensor], data: tuple[Tensor, Tensor], classes: Sequence[str], count: int
-) -> tuple[Tensor, Tensor]:
+def check_classes(names: list[str], known: Sequence[str], place: str) -> None:
+    """Makes sure that a network knows the classes of pictures.
+
+    Raises:
+        DataError: It does not.
+    """
+    if unknown := sorted(set(names) - set(known)):
+        raise DataError(
+            f"{place} has classes that this checkpoint does not know ({', '.join(unknown[:5])}): let it learn them by "
+            f"fit --config finetune --data.labelled={place}, or give another --ckpt_path"
+        )
+
+
+def mixed(own: tuple[Tensor, Tensor], data: TensorDataset, classes: Sequence[str], count: int) -> TensorDataset:
     """What an epoch of training sees: labelled pictures, repeated where they are few, and others beside them.
 
     Args:
@@ -173,16 +193,17 @@ def mixed(
         classes: What the network learns. Digits that are no classes are left out.
         count: How many images of `data` there shall be.
     """
-    images, labels = as_classes(*data, classes)
+    images, labels = as_classes(data, classes)
     if len(labels) > count:
         chosen = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))[:count]
         images, labels = images[chosen], labels[chosen]
     times = max(1, LEAST_EPOCH // max(1, len(own[1])))
-    return torch.cat([own[0].repeat(times, 1, 1, 1), images]), torch.cat([own[1].repeat(times), labels])
+    return dataset((own[0].repeat(times, 1, 1, 1), own[1].repeat(times)), (images, labels))
 
 
-def as_classes(images: Tensor, labels: Tensor, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
+def as_classes(data: TensorDataset, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Digits with their labels, -1 for none, as those of these classes; without the ones that are none of them."""
+    images, labels = data.tensors
     if not set(classes) & set(DIGITS):
         return images[:0], labels[:0]
     places = torch.tensor([classes.index(digit) if digit in classes else -2 for digit in DIGITS] + [-1])

@@ -1,9 +1,12 @@
 """A fully convolutional network that finds digits of one size, names them, and redraws their strokes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 STRIDE = 4
@@ -39,6 +42,10 @@ class DetectorNet(nn.Module):
     (https://arxiv.org/abs/1911.10194). 100,461 parameters with the defaults.
     """
 
+    calibration: Tensor
+    """What the logits of middles are multiplied with, and what is added, so that their sigmoid is a probability: fitted
+    after training."""
+
     def __init__(self, stem: int = 16, width: int = 40, dilations: tuple[int, ...] = (1, 2, 1, 3, 1, 2)) -> None:
         """Sizes of the layers.
 
@@ -57,6 +64,7 @@ class DetectorNet(nn.Module):
         self.draw = nn.Sequential(_convolution(stem, stem), nn.Conv2d(stem, 4, 3, padding=1))
         assert self.heads.bias is not None
         nn.init.constant_(self.heads.bias[:1], -4.0)  # middles are rare
+        self.register_buffer("calibration", torch.tensor((1.0, 0.0)))
 
     def forward(self, pictures: Tensor) -> DetectorOutput:
         """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]."""
@@ -65,10 +73,23 @@ class DetectorNet(nn.Module):
         for layer in self.body:
             x = x + layer(x)
         centre, digit, box, owner = self.heads(x).split((1, 10, 4, 2), dim=1)
+        if not self.training:
+            slope, offset = self.calibration
+            centre = centre * slope + offset
         fine = F.relu(F.pixel_shuffle(self.rise(x), 2) + self.skip(half))
         ink = F.pixel_shuffle(self.draw(fine), 2)
         owner = F.interpolate(owner, scale_factor=STRIDE, mode="bilinear", align_corners=False)
         return DetectorOutput(centre, digit, box, ink, owner)
+
+
+def continued(picture: NDArray[Any], top: int, bottom: int, left: int, right: int) -> NDArray[Any]:
+    """A picture, uint8 [H, W, 3], with so many more pixels on each side, of the colour that most of its border has.
+
+    So what is cut close to its ink has paper around it, as the network expects.
+    """
+    rim = np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+    colour = np.median(rim, axis=0).tolist()
+    return cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
 
 
 class Found(NamedTuple):

@@ -1,5 +1,6 @@
 """Every digit in a picture, by one network on a pyramid of scales."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,18 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, DetectorOutput, find
+from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, DetectorOutput, continued, find
 from mnist_cnn.reading.form import to_mnist
 
 Picture = NDArray[np.uint8]
 
 STEP = 1.5
 """From one scale of the pyramid to the next: each digit is of a size that the network knows on two of them."""
-FIRST_SIDE = 480
-"""Long side in pixels of the finest scale that every picture is looked at."""
 MOST_SIDE = 1600
 """Long side in pixels of the finest scale of all, for pictures with small digits."""
-SMALL = 22
+SMALL = 24
 """Pixels: where a digit of less is found on the finest scale, there may be smaller ones, and a finer scale is added."""
 LARGEST_SCALE = 2.0
 """How much small pictures are enlarged at most."""
@@ -30,9 +29,9 @@ BORDER = 16
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
 """Boxes that are kept, of all scales together."""
-LEAST = 0.05
+LEAST = 0.03
 """Lowest score of what is kept as a digit that may have been left out."""
-SCORE = 0.3
+SCORE = 0.5
 """Lowest score of a digit."""
 
 
@@ -87,14 +86,16 @@ class _Scale:
 
 
 @torch.inference_mode()
-def detect(network: DetectorNet, picture: Picture) -> Detection:
+def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection:
     """Finds the digits of a picture.
 
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
+        side: Of a square with as many pixels as the scale to begin with. Coarser ones follow, and finer ones where
+            small digits may be, or none are found.
     """
-    scales = list(_pyramid(network, picture))
+    scales = list(_pyramid(network, picture, side))
     scores, probabilities, boxes = (
         torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
     )
@@ -107,10 +108,10 @@ def detect(network: DetectorNet, picture: Picture) -> Detection:
     )
 
 
-def _pyramid(network: DetectorNet, picture: Picture) -> Iterator[_Scale]:
+def _pyramid(network: DetectorNet, picture: Picture, side: int) -> Iterator[_Scale]:
     """Looks at the picture from middling to coarse, then finer as long as that promises more."""
     long = max(picture.shape[:2])
-    first = min(1.0, FIRST_SIDE / long)
+    first = min(1.0, side / math.sqrt(picture.shape[0] * picture.shape[1]))
     factor, found = first, False
     finer = False
     while round(factor * long) >= COARSEST:
@@ -132,7 +133,7 @@ def _pyramid(network: DetectorNet, picture: Picture) -> Iterator[_Scale]:
 
 def _has_small(scale: _Scale) -> bool:
     sizes = (scale.boxes[:, 3] - scale.boxes[:, 1]) * scale.factor
-    return bool(((scale.scores >= SCORE) & (sizes < SMALL)).any())
+    return bool(((scale.scores >= SCORE / 2) & (sizes < SMALL)).any())
 
 
 def _look(network: DetectorNet, picture: Picture, factor: float) -> _Scale:
@@ -141,7 +142,7 @@ def _look(network: DetectorNet, picture: Picture, factor: float) -> _Scale:
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     resized = picture if factor == 1 else cv2.resize(picture, (width, height), interpolation=method)
     fill = [BORDER + -(side + 2 * BORDER) % STRIDE for side in (height, width)]
-    padded = cv2.copyMakeBorder(resized, BORDER, fill[0], BORDER, fill[1], cv2.BORDER_REPLICATE)
+    padded = continued(resized, BORDER, fill[0], BORDER, fill[1])
     device = network.heads.weight.device
     output = network(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
     found = find(output, LEAST)[0]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 Boxes = NDArray[np.float32]
 """Left, top, right, bottom in pixels, [N, 4]."""
 
-ALIKE = 2.2
+ALIKE = 3.0
 """How many times as high as its neighbour in a row a digit may be."""
 DRIFT = 0.55
 """How far beside its neighbour's a digit's middle may be, above or below, in heights."""
@@ -40,7 +40,7 @@ def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
     fits = (middle_x > middle_x[:, None]) & (gap <= widest) & (gap > -0.8)
     fits &= np.maximum(height[:, None], height) <= ALIKE * np.minimum(height[:, None], height)
     fits &= drift <= DRIFT + RISE * gap.clip(0, 2)
-    cost = np.where(fits, gap.clip(0) + 2 * drift, np.inf)
+    cost = np.where(fits, gap.clip(0) + drift, np.inf)
     follower = {}
     for k in range(count):
         nearest = int(cost[k].argmin())
@@ -107,11 +107,11 @@ def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]
         return rows.tolist()
     here = frames[rows]
     height = float(np.median(here[:, 3] - here[:, 1]))
-    across, down = _cut(here[:, 0], here[:, 2]), _cut(here[:, 1], here[:, 3])
-    if across and across[0] > 3 * height and (not down or across[0] > 1.5 * down[0]) and not _is_table(here, across[1]):
-        first = here[:, 0] < across[1]
+    across, down = _cuts(here[:, 0], here[:, 2]), _cuts(here[:, 1], here[:, 3])
+    if across and across[0][0] > 3 * height and not _is_table(here, across, height):
+        first = here[:, 0] < across[0][1]
     elif down:
-        first = here[:, 1] < down[1]
+        first = here[:, 1] < down[0][1]
     else:
         middle = (here[:, 1] + here[:, 3]) / 2
         lines = np.floor((middle - middle.min()) / max(1.0, 0.7 * height))
@@ -119,21 +119,20 @@ def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]
     return _in_order(frames, rows[first]) + _in_order(frames, rows[~first])
 
 
-def _cut(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The widest gap between intervals: how wide it is, and its middle; None if they overlap throughout."""
+def _cuts(low: NDArray[np.float64], high: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """The gaps between intervals, the widest first: how wide each is, and its middle."""
     order = np.argsort(low)
     reach = np.maximum.accumulate(high[order])[:-1]
     gaps = low[order][1:] - reach
-    if not len(gaps) or gaps.max() <= 0:
-        return None
-    widest = int(gaps.argmax())
-    return float(gaps[widest]), float(reach[widest] + gaps[widest] / 2)
+    return sorted(((float(g), float(r + g / 2)) for g, r in zip(gaps, reach, strict=True) if g > 0), reverse=True)
 
 
-def _is_table(frames: NDArray[np.float64], at: float) -> bool:
-    """Whether rows left and right of a place stand on common lines, as the cells of a table do."""
+def _is_table(frames: NDArray[np.float64], gutters: list[tuple[float, float]], height: float) -> bool:
+    """Whether rows are the cells of a table: on common lines, in several columns, or in two that are close."""
     middle = (frames[:, 1] + frames[:, 3]) / 2
-    height = float(np.median(frames[:, 3] - frames[:, 1]))
-    left, right = middle[frames[:, 0] < at], middle[frames[:, 0] >= at]
-    near = np.abs(left[:, None] - right).min(axis=1 if len(left) <= len(right) else 0)
-    return bool((near < 0.35 * height).mean() > 0.8)
+    is_left = frames[:, 0] < gutters[0][1]
+    near = np.abs(middle[is_left][:, None] - middle[~is_left])
+    fewer = near.min(axis=1 if near.shape[0] <= near.shape[1] else 0)
+    alike = float((fewer < 0.35 * height).mean())
+    several = sum(width > height for width, _ in gutters) > 1
+    return alike > 0.8 and (several or gutters[0][0] < 4 * height)

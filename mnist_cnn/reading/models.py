@@ -3,12 +3,13 @@
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mnist_cnn import networks
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, CheckpointError, check_hyperparameters, read_checkpoint
@@ -63,7 +64,11 @@ def load_detector(path: Path = DETECTOR) -> DetectorNet:
     """
     network = DetectorNet()
     load_weights(network, read_checkpoint(path)["state_dict"], path)
-    return network.eval().to(memory_format=torch.channels_last)
+    network.eval()
+    for block in network.modules():
+        if isinstance(block, nn.Sequential) and isinstance(norm := block[1], nn.BatchNorm2d):
+            block[0], block[1] = fuse_conv_bn_eval(cast(nn.Conv2d, block[0]), norm), nn.Identity()  # one operation
+    return network.to(memory_format=torch.channels_last)
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Picture files: found in folders, read safely whatever their format, and turned upright."""
 
+import contextlib
 import glob
 import os
 import warnings
@@ -20,6 +21,10 @@ MOST_PIXELS = 120_000_000
 
 READ_SIDE = 1600
 """Long side to which large pictures are reduced, as early as their format allows."""
+
+
+OF_PHONES = (".heic", ".heif", ".avif")
+"""Endings of formats that Pillow may need a further decoder for."""
 
 
 class PictureError(RuntimeError):
@@ -76,7 +81,7 @@ def find_pictures(places: str | Iterable[str]) -> tuple[list[Path], list[str]]:
 
 def _walk(folder: Path, problems: list[str]) -> list[Path]:
     """All pictures below a folder. Links are followed, but no folder is entered from within itself."""
-    endings = Image.registered_extensions()
+    endings = {*Image.registered_extensions(), *OF_PHONES}
     files: list[Path] = []
 
     def complain(error: OSError) -> None:
@@ -129,6 +134,8 @@ def read_picture(path: str | Path | BinaryIO) -> Opened:
         reason = f"more than {MOST_PIXELS // 10**6} million pixels"
     except UnidentifiedImageError:
         reason = "an empty file" if _is_empty(file) else "not an image, or of an unknown format"
+        if isinstance(file, Path) and file.suffix.lower() in OF_PHONES:
+            reason += ": for this one add a decoder, pip install pillow-heif"
     except FileNotFoundError:
         reason = "no such file"
     except OSError as error:
@@ -168,8 +175,12 @@ def _read(file: Path | BinaryIO) -> Opened:
 
 @cache
 def _formats() -> list[str]:
-    """All formats but EPS, a program that Pillow would hand to Ghostscript."""
+    """All formats but EPS, a program that Pillow would hand to Ghostscript; those of phones with the extra `heif`."""
     Image.init()
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return [name for name in Image.ID if name != "EPS"]
 
 

@@ -12,17 +12,19 @@ from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import LEAST, SCORE, Detection, Digits, detect
 from mnist_cnn.reading.form import mnist_form
-from mnist_cnn.reading.lines import page_rows, the_digit, the_row
+from mnist_cnn.reading.lines import ALIKE, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
 from mnist_cnn.reading.results import Reading, Row, joined
 
 Layout = Literal["digit", "row", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
+SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
+"""For how many pixels squared to begin with; see `detect`."""
 DOUBTFUL = 0.6
-"""Mean score of what was found, below which the picture may lie on its side."""
-CLEARLY = 0.2
-"""By how much another turn must be better."""
+"""Mean confidence of the digits, below which the picture may lie on its side."""
+CLEARLY = 0.45
+"""By how much another turn must be better; see `_evidence`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Sighting:
             both = np.sqrt(probabilities.clip(1e-9) * self.digits.probabilities.clip(1e-9))
             probabilities = both / both.sum(axis=1, keepdims=True)
         answers = probabilities.argmax(axis=1)
-        confidences = (probabilities.max(axis=1) * _existing(self.digits.scores)).astype(np.float32)
+        confidences = (probabilities.max(axis=1) * self.digits.scores).astype(np.float32)
         boxes = self.digits.boxes * np.float32(opened.factor)
         rows, start = [], 0
         for length, sure in zip(self.lengths, self.sureness, strict=True):
@@ -82,15 +84,15 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         box[2:] += box[:2]
         flat = np.full((1, 10), 0.1, np.float32)
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
-    best = _sighting(detect(detector, picture), layout, picture.shape)
-    if _goodness(best) >= DOUBTFUL:
-        return best
-    least = _goodness(best) + CLEARLY
-    for turns in (1, 2, 3):
-        turned = np.ascontiguousarray(np.rot90(picture, turns))
-        other = _sighting(detect(detector, turned), layout, turned.shape, turns)
-        if _goodness(other) > max(least, DOUBTFUL):
-            best, least = other, _goodness(other)
+    best = _sighting(detect(detector, picture, SIDES[layout]), layout, picture.shape)
+    mean, total = _evidence(best)
+    if mean < DOUBTFUL:
+        for turns in (1, 2, 3):
+            turned = np.ascontiguousarray(np.rot90(picture, turns))
+            other = _sighting(detect(detector, turned, SIDES[layout]), layout, turned.shape, turns)
+            other_mean, other_total = _evidence(other)
+            if other_mean > DOUBTFUL and other_total > total + CLEARLY:
+                best, total = other, other_total
     return best
 
 
@@ -110,11 +112,6 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
 
 
-def _existing(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The probability that there is a digit, of the detector's score, [N]."""
-    return scores
-
-
 def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     """The probability that nothing which is nearly a digit was left out of a row, 0 to 1."""
     boxes = found.boxes
@@ -123,13 +120,14 @@ def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     nearest = np.abs((boxes[:, 0] + boxes[:, 2])[:, None] - (boxes[row, 0] + boxes[row, 2])).argmin(axis=1)
     beside = np.abs(middles - middles[row][nearest]) < 0.5 * height
     gap = np.maximum(boxes[:, 0] - boxes[row, 2].max(), boxes[row, 0].min() - boxes[:, 2])
-    alike = (heights > 0.5 * height) & (heights < 2 * height)
+    alike = (heights > height / ALIKE) & (heights < ALIKE * height)
     out = beside & alike & (gap < 1.5 * height) & (found.scores < SCORE)
     out[row] = False
-    return float((1 - _existing(found.scores[out])).prod())
+    return float((1 - found.scores[out]).prod())
 
 
-def _goodness(sighting: Sighting) -> float:
-    """How surely this is writing, upright: mean over the digits, 0 to 1."""
+def _evidence(sighting: Sighting) -> tuple[float, float]:
+    """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over a half."""
     digits = sighting.digits
-    return float((digits.scores * digits.probabilities.max(axis=1)).mean()) if len(digits) else 0.0
+    sure = digits.scores * digits.probabilities.max(axis=1)
+    return (float(sure.mean()), float((sure - 0.5).sum())) if len(sure) else (0.0, 0.0)

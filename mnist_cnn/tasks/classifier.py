@@ -6,22 +6,32 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, OpenUnitInterval, PositiveFloat
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
-from mnist_cnn.calibration import BINS
-from mnist_cnn.checkpoints import INSTANTIATOR, check_hyperparameters, read_checkpoint
+from mnist_cnn.arguments import check_arguments, class_spec
+from mnist_cnn.checkpoints import INSTANTIATOR, check_hyperparameters, foreign_training, read_checkpoint
 from mnist_cnn.networks import DIGITS, TutorialCNN, fit_head
-from mnist_cnn.tasks.optimizers import Muon
+from mnist_cnn.networks.answers import answers
+from mnist_cnn.tasks.batches import check_images, check_pixels, labelled, unpacked
+from mnist_cnn.tasks.metrics import StageMetrics
+from mnist_cnn.tasks.optimizers import (
+    OptimizerClass,
+    OptimizerName,
+    ScheduleClass,
+    ScheduleName,
+    make_optimizer,
+    make_schedule,
+)
 from mnist_cnn.tasks.weights import start_from
 
 Batch = tuple[Tensor, Tensor]
@@ -42,11 +52,11 @@ class DigitClassifier(L.LightningModule):
     def __init__(
         self,
         network: nn.Module | None = None,
-        optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw",
+        optimizer: OptimizerName | OptimizerClass = "adamw",
         learning_rate: PositiveFloat = 0.005,
         weight_decay: NonNegativeFloat = 0.01,
         momentum: ClosedUnitInterval = 0.9,
-        schedule: Literal["constant", "exponential", "one_cycle"] = "exponential",
+        schedule: ScheduleName | ScheduleClass = "exponential",
         gamma: PositiveFloat = 0.5,
         warmup: OpenUnitInterval = 0.3,
         label_smoothing: ClosedUnitInterval = 0.0,
@@ -62,12 +72,17 @@ class DigitClassifier(L.LightningModule):
                 uint8 0 to 255, and scales them itself. Default: `TutorialCNN`.
             optimizer: `adam` (weight decay is L2, added to the gradient), `adamw` (decoupled weight decay),
                 `sgd` with Nesterov momentum, or `muon`: orthogonalised momentum for hidden weights, AdamW at a tenth
-                of the learning rate for the rest (https://kellerjordan.github.io/posts/muon/).
+                of the learning rate for the rest (https://kellerjordan.github.io/posts/muon/). Any other by class
+                path, such as `torch.optim.RMSprop`, with arguments of its own beside `learning_rate`:
+                `--model.optimizer.momentum=0.9`. In Python the class, or `functools.partial` of it.
             learning_rate: The step size; the highest one where the schedule varies it.
-            weight_decay: The optimizer's weight decay.
+            weight_decay: The weight decay of the four optimizers that have a name here.
             momentum: Of `sgd` and `muon`; 0 turns it off. The others ignore it.
-            schedule: `constant`; `exponential`, times `gamma` after each epoch; or `one_cycle`, up and down again
-                once over all steps (https://arxiv.org/abs/1708.07120).
+            schedule: `constant`; `exponential`, times `gamma` after each epoch; `one_cycle`, up and down again
+                once over all steps (https://arxiv.org/abs/1708.07120); or `cosine`, down to 0 over all steps along
+                half a cosine (https://arxiv.org/abs/1608.03983). Any other by class path, such as
+                `torch.optim.lr_scheduler.StepLR`, which takes a step after each epoch; `ReduceLROnPlateau` looks at
+                the validation loss, or at that of training where nothing is validated.
             gamma: The factor of `exponential`.
             warmup: The share of all steps in which the rate of `one_cycle` rises.
             label_smoothing: The share of the target's probability that is spread over all classes in training.
@@ -79,9 +94,14 @@ class DigitClassifier(L.LightningModule):
                 `fit` labelled pictures add theirs.
             weights: What a new run starts from instead of chance: `pretrained`, `best` or `last` of the newest run,
                 or a file. Only weights, classes and temperature are taken over, and the network unless one is given.
+
+        Raises:
+            ValueError: An argument is not what its type says.
         """
+        check_arguments(locals())
         super().__init__()
-        self._save_plain_hyperparameters(network)
+        self._save_plain_hyperparameters(network=network, optimizer=optimizer, schedule=schedule)
+        self._optimizer, self._schedule = optimizer, schedule
         if weights is not None:
             network, kept, classes = start_from(weights, network, classes)
             self.save_hyperparameters({**self.hparams, **kept})
@@ -94,21 +114,21 @@ class DigitClassifier(L.LightningModule):
         self._epoch_so_far: dict[str, dict[str, Any]] = {}
         self._name_classes(classes or DIGITS)
 
-    def _save_plain_hyperparameters(self, network: nn.Module | None) -> None:
+    def _save_plain_hyperparameters(self, **objects: Any) -> None:
         """Keeps the arguments of `__init__` as plain data, which `torch.load(weights_only=True)` reads.
 
-        A network from the command line is there as class path and arguments. Of one that was handed over as an
+        What comes from the command line is there as class path and arguments. Of a network that was handed over as an
         object only the class is known, so `load_from_checkpoint` builds it with its default arguments; for others
         hand the object to `load_from_checkpoint(path, network=...)`, too.
         """
         frame = cast(FrameType, cast(FrameType, inspect.currentframe()).f_back)
-        self.save_hyperparameters(ignore=["network", "weights"], frame=frame)
+        self.save_hyperparameters(ignore=[*objects, "weights"], frame=frame)
         if "_instantiator" in self.hparams:  # built from a command line, a config or a checkpoint
             self.save_hyperparameters(ignore=["weights"], frame=frame)
-        elif network is not None:
-            kind = type(network)
-            spec = {"class_path": f"{kind.__module__}.{kind.__qualname__}"}
-            self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": INSTANTIATOR})
+            return
+        specs = {name: class_spec(name, value) for name, value in objects.items() if value is not None}
+        made = {"_instantiator": INSTANTIATOR} if any(isinstance(spec, dict) for spec in specs.values()) else {}
+        self.save_hyperparameters({**self.hparams, **specs, **made})
 
     def _name_classes(self, classes: Sequence[str]) -> None:
         """Sets what depends on the classes, apart from the network."""
@@ -138,7 +158,8 @@ class DigitClassifier(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the metrics of an epoch that is not over."""
-        checkpoint["train_metrics"] = self.train_metrics.state()
+        # Callbacks that try things before training save and load a checkpoint: what is to go on goes through it.
+        checkpoint["train_metrics"] = self._epoch_so_far or self.train_metrics.state()
 
     @classmethod
     def load_from_checkpoint(
@@ -157,6 +178,7 @@ class DigitClassifier(L.LightningModule):
             **kwargs: As Lightning's, and arguments of `__init__` that replace those of the checkpoint.
 
         Raises:
+            FileNotFoundError: There is no such file.
             CheckpointError: The file is damaged, no checkpoint of this class, or names a class that is not allowed.
         """
         content = read_checkpoint(Path(checkpoint_path))
@@ -164,25 +186,29 @@ class DigitClassifier(L.LightningModule):
         hyperparameters = dict(content["hyper_parameters"])
         if network is not None and not isinstance(network, type):
             kwargs["network"] = network
-            hyperparameters.pop("network", None)
+        for name in foreign_training(hyperparameters, checkpoint_path, named):
+            if name not in kwargs:
+                rank_zero_warn(
+                    f"{checkpoint_path} was trained with its own {name}: to train on, hand it over as {name}=..."
+                )
+                kwargs[name] = inspect.signature(cls.__init__).parameters[name].default
+        for name in kwargs:  # which replaces what is there
+            hyperparameters.pop(name, None)
         check_hyperparameters(hyperparameters, checkpoint_path, named)
         kwargs["weights_only"] = True
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]; in training as the network gives them."""
-        log_probs = self._scores(images).log_softmax(dim=-1)  # leaves log-probabilities as they are
+        if self._trainer is None or self._trainer.state.stage is None:  # in a stage its first batch is looked at
+            check_pixels(images)
         if self.training:
-            return log_probs
-        if shift := self.hparams["test_time_shift"]:
-            moves = ((shift, 2), (-shift, 2), (shift, 3), (-shift, 3))  # round the border, which is black
-            moved = [self.network(images.roll(by, axis)).log_softmax(dim=1) for by, axis in moves]
-            halved = [copy - math.log(2) for copy in moved]
-            log_probs = torch.stack([log_probs, *halved]).logsumexp(dim=0) - math.log(3)
-        return (log_probs / self.hparams["temperature"]).log_softmax(dim=1)
+            return self._scores(images).log_softmax(dim=-1)  # leaves log-probabilities as they are
+        return answers(self._scores, images, self.hparams["temperature"], self.hparams["test_time_shift"])
 
     def _scores(self, images: Tensor) -> Tensor:
         """What the network says, [B, 10] or [K, B, 10], in float32 or better, whatever the precision."""
+        check_images(images)
         scores, count = self.network(images), images.shape[0]
         if not torch.jit.is_tracing():
             shape = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
@@ -193,7 +219,8 @@ class DigitClassifier(L.LightningModule):
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     def on_train_start(self) -> None:
-        """Goes on where an interrupted epoch stood."""
+        """Goes on where an interrupted epoch stood, and forgets what callbacks have tried before training."""
+        self.train_metrics.reset()
         if self._epoch_so_far and self.global_rank == 0:  # which has the sums of all processes
             self.train_metrics.restore(self._epoch_so_far)
         self._epoch_so_far = {}
@@ -223,8 +250,14 @@ class DigitClassifier(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
-        images, labels = batch
-        scores, targets = self._scores(images), self.targets[labels]
+        images, labels = labelled(batch)
+        if batch_idx == 0:
+            check_pixels(images)
+        scores = self._scores(images)
+        if labels.ndim == 1:
+            targets = self.targets[labels]
+        else:  # [B, 10], of augmentation that mixes images
+            targets, labels = labels @ self.targets[:10], labels.argmax(dim=1)
         if scores.ndim == 2:
             loss, answers = F.cross_entropy(scores, targets), scores
         else:
@@ -241,15 +274,26 @@ class DigitClassifier(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Log-probabilities, float [B, 10]."""
-        return self._evaluate(self.val_metrics, batch)
+        return self._evaluate(self.val_metrics, batch, batch_idx)
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Log-probabilities, float [B, 10]."""
-        return self._evaluate(self.test_metrics, batch)
+        return self._evaluate(self.test_metrics, batch, batch_idx)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities, float [B, 10]."""
-        return self(batch[0]).exp()
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Probabilities, float [B, 10], of a batch of images, of images and labels, or of a dictionary with images."""
+        images, _ = unpacked(batch)
+        if batch_idx == 0:
+            check_pixels(images)
+        return self(images).exp()
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets what an evaluation that was interrupted has counted."""
+        self.val_metrics.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Likewise."""
+        self.test_metrics.reset()
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the validation split."""
@@ -261,47 +305,43 @@ class DigitClassifier(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer and the schedule that the arguments of this class name."""
-        options: dict[str, Any] = {
-            "lr": self.hparams["learning_rate"],
-            "weight_decay": self.hparams["weight_decay"],
-            "fused": self.device.type in ("cpu", "cuda", "mps"),  # one kernel for all parameters
-        }
-        parameters = self.network.parameters()
-        optimizer: torch.optim.Optimizer
-        match self.hparams["optimizer"]:
-            case "adam":
-                optimizer = torch.optim.Adam(parameters, **options)
-            case "adamw":
-                optimizer = torch.optim.AdamW(parameters, **options)
-            case "muon":
-                del options["fused"]
-                rate = {"adamw_lr": options["lr"] / 10, "momentum": self.hparams["momentum"]}
-                optimizer = Muon(self.network, **options, **rate)
-            case _:
-                momentum = self.hparams["momentum"]
-                optimizer = torch.optim.SGD(parameters, momentum=momentum, nesterov=momentum > 0, **options)
-        match self.hparams["schedule"]:
-            case "exponential":
-                decay = torch.optim.lr_scheduler.ExponentialLR(optimizer, self.hparams["gamma"])
-                return {"optimizer": optimizer, "lr_scheduler": {"scheduler": decay, "interval": "epoch"}}
-            case "one_cycle":
-                cycle = torch.optim.lr_scheduler.OneCycleLR(
-                    optimizer,
-                    max_lr=[group["lr"] for group in optimizer.param_groups],
-                    total_steps=int(self.trainer.estimated_stepping_batches),
-                    pct_start=self.hparams["warmup"],
-                    cycle_momentum=self.hparams["optimizer"] != "muon",
-                )
-                return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
-        return optimizer
+        optimizer = make_optimizer(
+            self._optimizer,
+            self.network,
+            self.hparams["learning_rate"],
+            self.hparams["weight_decay"],
+            self.hparams["momentum"],
+            fused=self.device.type in ("cpu", "cuda", "mps"),  # one kernel for all parameters
+        )
+        schedule = make_schedule(
+            self._schedule, optimizer, self._count_steps, self.hparams["gamma"], self.hparams["warmup"]
+        )
+        if schedule is None:
+            return optimizer
+        if isinstance(schedule["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau):
+            validated = getattr(getattr(self.trainer, "datamodule", None), "val_size", None) != 0
+            validated = validated and self.trainer.limit_val_batches != 0
+            schedule.setdefault("monitor", "loss/val" if validated else "loss/train")
+        return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": schedule})
 
-    def _evaluate(self, metrics: "StageMetrics", batch: Batch) -> Tensor:
-        images, labels = batch
+    def _count_steps(self) -> int:
+        """All steps of the training."""
+        steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            raise MisconfigurationException(
+                "this --model.schedule needs to know the end: give --trainer.max_epochs or --trainer.max_steps"
+            )
+        return int(steps)
+
+    def _evaluate(self, metrics: StageMetrics, batch: Batch, batch_idx: int) -> Tensor:
+        images, labels = labelled(batch)
+        if batch_idx == 0:
+            check_pixels(images)
         log_probs = self(images)
         metrics.update(F.nll_loss(log_probs, labels), log_probs, labels)
         return log_probs
 
-    def _log_metrics(self, metrics: "StageMetrics") -> None:
+    def _log_metrics(self, metrics: StageMetrics) -> None:
         for name, value in metrics.compute().items():
             self.log(name, value, on_step=False, on_epoch=True, prog_bar=name.startswith(("accuracy", "loss")))
         if self.trainer.state.fn != TrainerFn.FITTING:  # a score belongs where its training ended, not at step 0
@@ -321,84 +361,3 @@ def target_probabilities(label_smoothing: float, classes: int = 10) -> Tensor:
     """
     flat = torch.full((classes, classes), 1 / classes)
     return torch.cat([torch.eye(classes).lerp(flat, label_smoothing), flat[:1]])
-
-
-class Totals(Metric):
-    """Mean loss and accuracy of a stage, in a third of the time of torchmetrics' own two."""
-
-    loss: Tensor
-    hits: Tensor
-    digits: Tensor
-    images: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name, zero in {"loss": 0.0, "hits": 0, "digits": 0, "images": 0}.items():
-            self.add_state(name, torch.tensor(zero), dist_reduce_fx="sum")
-
-    def update(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-        """Adds a batch: its mean loss, scalar; scores [B, 10]; labels [B], -1 for images that do not count."""
-        self.loss.add_(loss, alpha=len(labels))
-        self.hits += (scores.argmax(dim=1) == labels).sum()
-        self.digits += (labels >= 0).sum()
-        self.images += len(labels)
-
-    def compute(self) -> tuple[Tensor, Tensor]:
-        """Mean loss and accuracy, scalars."""
-        return self.loss / self.images, self.hits / self.digits.clamp(min=1)
-
-
-class StageMetrics(nn.Module):
-    """Loss and accuracy; if asked for, calibration and the accuracy of each class. Exact over all images of a stage.
-
-    Updated in place rather than by `self.log`, which would cost as much as all else that Lightning does in a step.
-    """
-
-    def __init__(self, stage: str, detailed: bool = False, classes: Sequence[str] = DIGITS) -> None:
-        super().__init__()
-        self.stage, self.classes = stage, classes
-        self.totals = Totals()
-        self.per_class = MulticlassAccuracy(len(classes), average="none", validate_args=False) if detailed else None
-        error = MulticlassCalibrationError(len(classes), n_bins=BINS, validate_args=False) if detailed else None
-        self.calibration = error
-
-    def update(self, loss: Tensor, log_probs: Tensor, labels: Tensor) -> None:
-        """Adds a batch: its mean loss, scalar; log-probabilities [B, 10]; labels [B]."""
-        self.totals.update(loss, log_probs, labels)
-        if self.per_class:
-            self.per_class.update(log_probs, labels)
-        if self.calibration:
-            self.calibration.update(log_probs.exp(), labels)
-
-    def compute(self) -> dict[str, Tensor]:
-        """Scalars by name, the same in every process."""
-        loss, accuracy = self.totals.compute()
-        values = {f"loss/{self.stage}": loss, f"accuracy/{self.stage}": accuracy}
-        if self.per_class:
-            for name, accuracy in zip(self.classes, self.per_class.compute(), strict=True):
-                values[f"per_class_accuracy/{name}/{self.stage}"] = accuracy
-        if self.calibration:
-            values[f"calibration_error/{self.stage}"] = self.calibration.compute()
-        return values
-
-    def state(self) -> dict[str, dict[str, Any]]:
-        """What was counted so far, by metric and name, summed over all processes; empty after `reset`."""
-        states: dict[str, dict[str, Any]] = {}
-        for name, metric in self.named_children():
-            if isinstance(metric, Metric) and metric.update_called:
-                with metric.sync_context():
-                    states[name] = {key: getattr(metric, key).detach().cpu().clone() for key in metric._defaults}
-        return states
-
-    def restore(self, states: dict[str, dict[str, Any]]) -> None:
-        """Goes on counting from what `state` returned; what an earlier version counted otherwise is left out."""
-        for name, metric in self.named_children():
-            if isinstance(metric, Metric) and name in states:
-                for key, value in states[name].items():
-                    setattr(metric, key, value.to(metric.device))
-                metric._update_count = 1
-
-    def reset(self) -> None:
-        """Forgets all batches."""
-        for metric in self.children():
-            metric.reset()  # type: ignore[operator]

@@ -151,9 +151,7 @@ def _targets(
     inside = ((rows > top[:, None]) & (rows < bottom[:, None]))[:, :, None] & (
         (columns > left[:, None]) & (columns < right[:, None])
     )[:, None, :]
-    asked = torch.ones(count, *shape, device=device)
     free = near & ~wanted
-    asked.index_reduce_(0, batch.picture_of[free], (~inside[free]).float(), "amin")
     x, y = (left + right) / 2, (top + bottom) / 2
     size = torch.maximum(bottom - top, 0.9 * (right - left))
     sigma = (0.11 * size).clamp(min=0.55)
@@ -162,8 +160,12 @@ def _targets(
     column = x.floor().long().clamp(0, shape[1] - 1)
     row = y.floor().long().clamp(0, shape[0] - 1)
     peak[torch.arange(len(peak), device=device), row, column] = 1
-    heat = torch.zeros(count, *shape, device=device)
-    heat.index_reduce_(0, batch.picture_of[wanted], peak[wanted], "amax")
+    heat, asked = torch.zeros(count, *shape, device=device), torch.ones(count, *shape, device=device)
+    for k in range(count):
+        here = batch.picture_of == k
+        if (mine := here & wanted).any():
+            heat[k] = peak[mine].amax(dim=0)
+        asked[k] = ~inside[here & free].any(dim=0)
     close = (down.abs() <= 0.9) & (across.abs() <= 0.9) & wanted[:, None, None]
     digit, row, column = close.nonzero(as_tuple=True)
     return heat, asked, (batch.picture_of[digit], row, column, digit)

@@ -1,9 +1,19 @@
-"""Muon, an optimizer that torch has for matrices alone, for the convolutions of a whole network, too."""
+"""Optimizers and schedules by name or class; Muon, which torch has for matrices alone, for convolutions, too."""
 
-from typing import Any
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
+
+OptimizerName = Literal["adam", "adamw", "sgd", "muon"]
+OptimizerClass = Callable[[Iterable, float], torch.optim.Optimizer]
+"""Of parameters and learning rate, which all optimizers of torch take first."""
+
+ScheduleName = Literal["constant", "exponential", "one_cycle", "cosine"]
+ScheduleClass = Callable[[torch.optim.Optimizer], lr_scheduler.LRScheduler]
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic that drives all singular values towards 1."""
@@ -97,3 +107,62 @@ def orthogonalized(matrix: Tensor, steps: int = 3) -> Tensor:
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
     return x.T if tall else x
+
+
+def make_optimizer(
+    kind: OptimizerName | OptimizerClass,
+    network: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+    fused: bool,
+) -> torch.optim.Optimizer:
+    """The optimizer of a name, or one of another class, which gets parameters and learning rate alone."""
+    if not isinstance(kind, str):
+        return kind(network.parameters(), learning_rate)
+    if kind == "muon":
+        return Muon(network, learning_rate, weight_decay, momentum, adamw_lr=learning_rate / 10)
+    options: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "fused": fused}
+    match kind:
+        case "adam":
+            return torch.optim.Adam(network.parameters(), **options)
+        case "adamw":
+            return torch.optim.AdamW(network.parameters(), **options)
+        case "sgd":
+            return torch.optim.SGD(network.parameters(), momentum=momentum, nesterov=momentum > 0, **options)
+    raise ValueError(f"unknown optimizer {kind!r}")
+
+
+def make_schedule(
+    kind: ScheduleName | ScheduleClass,
+    optimizer: torch.optim.Optimizer,
+    count_steps: Callable[[], int],
+    gamma: float,
+    warmup: float,
+) -> dict[str, Any] | None:
+    """The schedule of a name or of another class, as Lightning takes it; None leaves the rate as it is."""
+    match kind:
+        case "constant":
+            return None
+        case "exponential":
+            return {"scheduler": lr_scheduler.ExponentialLR(optimizer, gamma), "interval": "epoch"}
+        case "one_cycle":
+            defaults = optimizer.defaults
+            cycle = lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=[group["lr"] for group in optimizer.param_groups],
+                total_steps=count_steps(),
+                pct_start=warmup,
+                cycle_momentum="betas" in defaults or defaults.get("momentum", 0) > 0,
+            )
+            return {"scheduler": cycle, "interval": "step"}
+        case "cosine":
+            steps = count_steps()
+            # In closed form: torch's CosineAnnealingLR would rise again in a run that is resumed for more epochs.
+            cosine = lr_scheduler.LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * min(1, step / steps))) / 2)
+            return {"scheduler": cosine, "interval": "step"}
+    if isinstance(kind, str):
+        raise ValueError(f"unknown schedule {kind!r}")
+    scheduler = kind(optimizer)
+    monitor = {"monitor": scheduler.monitor} if hasattr(scheduler, "monitor") else {}
+    return {"scheduler": scheduler, "interval": "epoch", **monitor}

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from damage.sites import BY_STEPS, LAST, RECIPE, Forked, Site, readable, same
-from mnist_cnn.checkpoints import AtomicCheckpointIO
+from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 
 
 @dataclass

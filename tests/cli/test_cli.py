@@ -55,7 +55,7 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
     cli("fit", *TINY)
     output = capsys.readouterr()
     config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
-    assert config["model"]["network"]["class_path"] == "mnist_cnn.networks.TutorialCNN"
+    assert config["model"]["network"]["class_path"] == "mnist_cnn.TutorialCNN"
     assert checkpoint().exists()
     assert checkpoint(name="last").exists()
     assert re.search(r"epoch 1/1: accuracy/train \d.*accuracy/val \d.*loss/train \d.*loss/val \d", output.out)
@@ -85,7 +85,9 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
     assert "custom_scalars__config__" in events().summary_metadata
 
 
-def test_test_validate_and_predict_take_the_newest_run(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_test_validate_and_predict_take_the_newest_run(
+    cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]
+) -> None:
     cli("fit", "--trainer.max_epochs=1", "--trainer.limit_train_batches=60")
     cli("fit", *TINY)
     before = sorted(Path().rglob("*.ckpt"))
@@ -110,6 +112,13 @@ def test_test_validate_and_predict_take_the_newest_run(cli: Cli, capsys: pytest.
 
     cli("validate", f"--ckpt_path={checkpoint(1, 'last')}")
     assert re.search(r"validation split: accuracy .* errors in 5,000", capsys.readouterr().out)
+    cli("validate", f"--ckpt_path={checkpoint(1, 'last')}", "--trainer.limit_val_batches=2")
+    accuracy, errors = re.search(r"split: accuracy (.*)%, (\d+) errors in 400 ", capsys.readouterr().out).groups()
+    assert float(accuracy) == 100 - int(errors) / 4
+    for verb in ("test", "predict"):
+        assert f"nothing to {verb} with --trainer.limit_{verb}_batches=0" in fails(
+            cli, verb, "--ckpt_path=last", f"--trainer.limit_{verb}_batches=0"
+        )
 
     cli("predict", "--ckpt_path=last", "--predictions.output=out/p.csv")
     with Path("out/p.csv").open() as file:

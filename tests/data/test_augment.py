@@ -1,7 +1,10 @@
 import pytest
 import torch
+from torch import nn
+from torchvision.transforms import v2
 
-from mnist_cnn.data.augment import RandomAffine, RandomElastic
+from mnist_cnn.data.augment import BatchTransform, RandomAffine, RandomElastic, augmented
+from mnist_cnn.data.files import DataError
 
 
 def bar() -> torch.Tensor:
@@ -73,3 +76,49 @@ def test_strokes_get_thinner_and_thicker() -> None:
     assert ink.min() < 0.8
     assert 1.2 < ink.max() < 2.3
     assert changed.max() <= 255.01
+
+
+LABELS = torch.arange(8)
+
+
+@pytest.mark.parametrize("transform", [v2.RandomRotation(30), v2.Compose([v2.RandomAffine(0, (0.2, 0.2))])])
+def test_torchvisions_transforms_draw_for_each_image(transform: v2.Transform) -> None:
+    torch.manual_seed(0)
+    images, labels = augmented(transform, bar(), LABELS)
+    assert (images.shape, images.dtype) == ((8, 1, 28, 28), torch.uint8)
+    assert torch.equal(labels, LABELS)
+    assert len({tuple(image.flatten().tolist()) for image in images}) > 5
+
+
+def test_a_class_says_that_it_takes_a_batch() -> None:
+    class Flip(BatchTransform):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            assert images.ndim == 4
+            return images.flip(0)
+
+    images = torch.arange(8, dtype=torch.uint8).view(8, 1, 1, 1) * bar()
+    assert torch.equal(augmented(Flip(), images, LABELS)[0], images.flip(0))
+
+
+@pytest.mark.parametrize("transform", [v2.MixUp(num_classes=10), v2.CutMix(num_classes=10)])
+def test_mixed_images_have_mixed_labels(transform: v2.Transform) -> None:
+    torch.manual_seed(0)
+    images, labels = augmented(transform, bar(), LABELS)
+    assert images.shape == (8, 1, 28, 28)
+    torch.testing.assert_close(labels.sum(dim=1), torch.ones(8))
+    assert (labels > 0).sum() == 16
+    assert images.max() <= 255
+
+
+@pytest.mark.parametrize(
+    ("transform", "text"),
+    [
+        (v2.RandomCrop(20), r"RandomCrop makes images \[8, 1, 20, 20\] .* of images \[8, 1, 28, 28\]"),
+        (nn.Linear(3, 3), "Linear cannot change"),
+        (v2.MixUp(num_classes=11), r"labels \[8, 11\]"),
+    ],
+)
+def test_what_does_not_suit_is_one_line(transform: nn.Module, text: str) -> None:
+    with pytest.raises(DataError, match=text) as error:
+        augmented(transform, bar(), LABELS)
+    assert "\n" not in str(error.value)

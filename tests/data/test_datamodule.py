@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning import seed_everything
+from PIL import Image
 from torch.utils.data import TensorDataset
 
 from mnist_cnn import DigitDataModule
@@ -111,10 +112,35 @@ def test_only_training_batches_are_augmented(mnist_dir: Path) -> None:
     assert data.on_after_batch_transfer(batch, 0) is batch
 
 
+def test_options_of_predict_are_refused_elsewhere(mnist_dir: Path, cli: Callable[..., None], fails: Callable) -> None:
+    Image.new("L", (9, 9)).save("digit.png")
+    for stage in ("fit", "validate", "test"):
+        with pytest.raises(DataError, match=rf"--data.pictures is for predict, and {stage} takes the images of MNIST"):
+            DigitDataModule(data_dir=mnist_dir, pictures="digit.png").setup(stage)
+    with pytest.raises(DataError, match=r"--data.layout=row is for predict with --data.pictures"):
+        DigitDataModule(data_dir=mnist_dir, layout="row").setup("predict")
+    assert "--data.pictures is for predict" in fails(cli, "fit", "--data.pictures=digit.png")
+    data = DigitDataModule(data_dir=mnist_dir, pictures="digit.png", layout="row")
+    data.prepare_data()
+    data.setup("predict")
+    assert len(list(data.predict_dataloader())) == 1
+
+
+def test_mnist_is_never_unpacked_among_pictures(tmp_path: Path) -> None:
+    for picture in (tmp_path / "flat" / "a.PNG", tmp_path / "classes" / "7" / "b.jpg"):
+        picture.parent.mkdir(parents=True)
+        picture.touch()
+    before = sorted(tmp_path.rglob("*"))
+    for folder in ("flat", "classes"):
+        with pytest.raises(DataError, match=rf"{folder} holds pictures .*predict --data.pictures="):
+            DigitDataModule(data_dir=tmp_path / folder).prepare_data()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_augmentation_by_the_command_line(cli: Callable[..., None]) -> None:
     tiny = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.max_epochs=1"]
     cli("fit", "--data.augment=RandomAffine", "--data.augment.degrees=20", *tiny)
     config = Path("lightning_logs/version_0/config.yaml").read_text()
-    assert "class_path: mnist_cnn.data.augment.RandomAffine" in config
+    assert "class_path: mnist_cnn.RandomAffine" in config
     assert "degrees: 20" in config
     cli("test", "--ckpt_path=best", "--trainer.limit_test_batches=1")

@@ -10,6 +10,7 @@ import torch
 from drawn import enlarged, finished, on_paper
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.callbacks.labelled import worst_confusion
@@ -192,9 +193,9 @@ def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist) -> None:
 
 
 def test_digits_are_mixed_in_where_they_are_classes() -> None:
-    images, labels = torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 7, -1])
-    assert as_classes(images, labels, ["1", "7", "A"])[1].tolist() == [0, 1, -1]
-    assert len(as_classes(images, labels, ["A", "B"])[1]) == 0
+    data = TensorDataset(torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 7, -1]))
+    assert as_classes(data, ["1", "7", "A"])[1].tolist() == [0, 1, -1]
+    assert len(as_classes(data, ["A", "B"])[1]) == 0
 
 
 def test_a_head_keeps_the_classes_that_it_knew() -> None:

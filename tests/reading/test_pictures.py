@@ -30,7 +30,7 @@ def test_every_mode_is_seen_alike(mode: str, tmp_path: Path) -> None:
     else:
         image = Image.fromarray(GREY).convert(mode)
     ending = {"CMYK": "tif", "YCbCr": "jpg", "F": "tif", "I": "tif"}.get(mode, "png")
-    picture, remark = read_picture(save(tmp_path / f"x.{ending}", image))
+    picture, remark, _ = read_picture(save(tmp_path / f"x.{ending}", image))
     assert picture.shape == (40, 60, 3)
     assert picture.dtype == np.uint8
     assert picture[:, -15:].mean() > picture[:, :15].mean() + 60
@@ -41,7 +41,7 @@ def test_every_mode_is_seen_alike(mode: str, tmp_path: Path) -> None:
 def test_transparency_shows_ink_of_either_brightness(ink: int, tmp_path: Path) -> None:
     pixels = np.zeros((40, 40, 4), np.uint8)
     pixels[10:30, 18:22] = (ink, ink, ink, 255)
-    picture, _ = read_picture(save(tmp_path / "x.png", Image.fromarray(pixels)))
+    picture, *_ = read_picture(save(tmp_path / "x.png", Image.fromarray(pixels)))
     assert abs(int(picture[20, 20, 0]) - int(picture[2, 2, 0])) > 200
 
 
@@ -66,13 +66,13 @@ def test_pictures_are_turned_as_the_camera_says(
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])
 def test_large_pictures_are_reduced(ending: str, tmp_path: Path) -> None:
-    picture, _ = read_picture(save(tmp_path / f"x.{ending}", Image.new("RGB", (5000, 2500), "white")))
+    picture, *_ = read_picture(save(tmp_path / f"x.{ending}", Image.new("RGB", (5000, 2500), "white")))
     assert picture.shape == (800, 1600, 3)
 
 
 def test_an_animation_shows_its_first_frame(tmp_path: Path) -> None:
     frames = [Image.new("L", (30, 30), level) for level in (200, 20)]
-    picture, remark = read_picture(save(tmp_path / "x.gif", frames[0], save_all=True, append_images=frames[1:]))
+    picture, remark, _ = read_picture(save(tmp_path / "x.gif", frames[0], save_all=True, append_images=frames[1:]))
     assert picture.mean() > 150
     assert "first frame" in remark
 
@@ -147,7 +147,7 @@ def test_a_header_that_claims_more_than_memory(kind: str, side: int, tmp_path: P
 
 @pytest.mark.parametrize("mode", ["La", "PA", "HSV", "RGBa", "CMYK"])
 def test_rare_modes_are_converted(mode: str) -> None:
-    assert from_image(Image.new(mode, (30, 20))).shape == (20, 30, 3)
+    assert from_image(Image.new(mode, (30, 20))).pixels.shape == (20, 30, 3)
 
 
 def test_an_opened_image_that_is_damaged_is_refused(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_an_image_without_pixels_is_refused() -> None:
 def test_numbers_that_are_none_are_seen_as_nothing() -> None:
     values = np.tile(np.linspace(0, 1, 60, dtype=np.float32), (40, 1))
     values[0], values[1] = np.nan, np.inf
-    pixels = from_image(Image.fromarray(values))
+    pixels = from_image(Image.fromarray(values)).pixels
     assert pixels[10, -10, 0] > pixels[10, 10, 0] + 100
 
 
@@ -211,3 +211,15 @@ def test_names_that_look_like_patterns_are_taken_literally(tmp_path: Path) -> No
     with pytest.raises(PictureError) as error:
         read_picture(found[1])
     assert "a\\nb,c.png" in str(error.value)
+
+
+def test_pictures_of_phones_are_read_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pillow_heif
+
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 10, 10))).save(tmp_path / "phone.HEIC")
+    (found,), problems = find_pictures(str(tmp_path))
+    assert not problems
+    assert np.abs(read_picture(found).pixels.astype(int) - (200, 10, 10)).max() < 12
+    monkeypatch.setattr("mnist_cnn.reading.pictures._formats", lambda: ["PNG"])  # as without a decoder
+    with pytest.raises(PictureError, match=r"phone\.HEIC: .*pip install pillow-heif"):
+        read_picture(found)

@@ -14,19 +14,13 @@ from PIL import Image
 from mnist_cnn import read_digits
 from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH, contact_sheet
 from mnist_cnn.checkpoints import CheckpointError
-from mnist_cnn.data import files
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.reading.candidates import Reading
-from mnist_cnn.reading.pictures import PictureError
+from mnist_cnn.reading.pictures import Opened, PictureError
+from mnist_cnn.reading.results import Reading, Row
 from mnist_cnn.tasks.classifier import DigitClassifier
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    return files.load("MNIST", mnist_dir, train=True)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +76,7 @@ def test_a_folder_of_pictures_good_and_bad(
     assert "3 predictions, 3 skipped, 1 without a digit: out/p.csv" in output.out.replace("\n", " ")
     assert sorted(path.name for path in Path("out").iterdir()) == ["p.csv", "p.png"]
     with Image.open("out/p.png") as sheet:
-        assert sheet.size == (4 * WIDTH, HEIGHT)
+        assert sheet.size == (3 * WIDTH, 2 * HEIGHT)
 
 
 def test_a_file_name_is_one_field_and_leads_nowhere(
@@ -109,10 +103,25 @@ def test_a_row_and_several_places(
 ) -> None:
     side_by_side = np.concatenate([np.asarray(picture(mnist, label)) for label in (0, 6, 1)], axis=1)
     Image.fromarray(side_by_side).save("row.png")
-    cli("predict", f"--ckpt_path={checkpoint}", "--data.pictures=[row.png,ro*.png]", "--data.layout=row")
+    places = "--data.pictures=[row.png,ro*.png]"
+    cli("predict", f"--ckpt_path={checkpoint}", places, "--data.layout=row", "--predictions.boxes=true")
     (row,) = rows()
     assert (row["file"], row["digits"]) == ("row.png", "061")
+    boxes = [[float(side) for side in box.split()] for box in row["boxes"].split(";")]
+    assert [round(left // 260) for left, *_ in boxes] == [0, 1, 2]
     assert "061" in capsys.readouterr().out
+
+
+def test_a_page_has_a_line_for_each_row(cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+    lines = [
+        np.concatenate([np.asarray(picture(mnist, d))[40:240, 20:200] for d in row], axis=1) for row in ((0, 6), (1, 0))
+    ]
+    Image.fromarray(np.concatenate(lines)).save("page.png")
+    cli("predict", f"--ckpt_path={checkpoint}", "--data.pictures=page.png", "--data.layout=page")
+    first, second = rows()
+    assert [first["digits"], second["digits"]] == ["06", "10"]
+    assert float(first["bottom"]) <= 200 <= float(second["top"]) + 20
+    assert list(first) == ["file", "digits", "confidence", "left", "top", "right", "bottom", "note"]
 
 
 def test_nothing_to_predict_is_an_error_and_writes_nothing(cli: Cli, fails: Fails, checkpoint: Path) -> None:
@@ -146,26 +155,54 @@ def test_pictures_are_not_remembered_in_checkpoints() -> None:
     assert set(data.hparams) == {"dataset", "batch_size", "val_size"}
 
 
-def test_read_digits(
-    model: DigitClassifier,
-    checkpoint: Path,
-    mnist: tuple[torch.Tensor, torch.Tensor],
-    tmp_path: Path,
+def test_read_digits_takes_whatever_holds_a_picture(
+    model: DigitClassifier, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], tmp_path: Path
 ) -> None:
     image = picture(mnist, 6)
-    image.save(tmp_path / "six.png")
+    path = tmp_path / "six.png"
+    image.save(path)
+    pixels, grey = np.asarray(image), np.asarray(image.convert("L"))
     readings = [
-        read_digits(tmp_path / "six.png", checkpoint=checkpoint),
-        read_digits(str(tmp_path / "six.png"), model=model),
-        read_digits(image, model=model),
-        read_digits(np.asarray(image), model=model),
-        read_digits(np.asarray(image.convert("L")), model=model),
+        read_digits(path, checkpoint=checkpoint),
+        *read_digits([path, str(path), path.read_bytes(), image, pixels, grey, grey[..., None]], model=model),
+        read_digits(np.asarray(image.convert("RGBA")), model=model),
+        read_digits(pixels / 255, model=model),
+        read_digits((grey / 255).astype(np.float32), model=model),
+        read_digits(torch.from_numpy(pixels.copy()).permute(2, 0, 1), model=model),
+        read_digits(torch.from_numpy(grey / 255), model=model),
+        read_digits(torch.from_numpy(grey.copy())[None], model=model),
     ]
-    assert [reading.digits for reading in readings] == ["6"] * 5
+    assert [reading.digits for reading in readings] == ["6"] * len(readings)
     assert readings[0].confidence == pytest.approx(readings[1].confidence, abs=1e-4)
     assert readings[0].images.shape == (1, 28, 28)
+    assert repr(readings[0]).startswith("Reading('6', confidence=0.")
+    assert len(repr(readings[0])) < 80
     blank = read_digits(np.full((90, 90), 250, np.uint8), model=model)
-    assert (blank.digits, blank.confidence, len(blank.images)) == ("", 0.0, 0)
+    assert (blank.digits, blank.confidence, blank.images.shape, blank.rows) == ("", 0.0, (0, 28, 28), [])
+    assert read_digits([], model=model) == []
+
+
+def test_boxes_are_in_pixels_of_the_file_and_can_be_drawn(mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+    image = picture(mnist, 6)
+    large = image.resize((image.width * 10, image.height * 10))  # more than is read
+    small, whole = read_digits(image), read_digits(large)
+    assert small.digits == whole.digits == "6"
+    assert np.abs(whole.boxes / 10 - small.boxes).max() < 12
+    drawn = np.asarray(whole.draw())
+    assert drawn.shape == whole.picture.shape
+    assert (drawn != whole.picture).any()
+    assert whole.rows[0].box == tuple(whole.boxes[0].tolist())
+
+
+def test_the_bundled_networks_vote_and_another_classifier_decides_alone(
+    model: DigitClassifier, mnist: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    class Nine(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.eye(10)[9].expand(len(images), 10) * 20
+
+    assert read_digits(picture(mnist, 6), model=Nine()).digits == "9"
+    assert read_digits(picture(mnist, 6), checkpoint="pretrained").digits == "6"
 
 
 def test_read_digits_says_what_is_wrong(model: DigitClassifier, tmp_path: Path) -> None:
@@ -174,17 +211,30 @@ def test_read_digits_says_what_is_wrong(model: DigitClassifier, tmp_path: Path) 
         read_digits(page, checkpoint=tmp_path / "none.ckpt")
     with pytest.raises(PictureError, match="no such file"):
         read_digits(tmp_path / "none.png", model=model)
-    with pytest.raises(ValueError, match="give 'digit' or 'row'"):
-        read_digits(page, "page", model=model)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="uint8"):
-        read_digits(page.astype(float), model=model)
+    with pytest.raises(ValueError, match="give one of 'digit', 'row', 'page'"):
+        read_digits(page, "line", model=model)  # type: ignore[call-overload]
+    for wrong in (page.astype(float), page - 300.0, np.full((9, 9), np.nan)):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            read_digits(wrong, model=model)
+    for shape in ((90,), (90, 90, 2), (2, 90, 90, 3)):
+        with pytest.raises(ValueError, match="of one, three or four channels"):
+            read_digits(np.zeros(shape, np.uint8), model=model)
+    with pytest.raises(ValueError, match="a dict is no picture"):
+        read_digits({}, model=model)  # type: ignore[call-overload]
 
 
 def test_contact_sheets_go_on_over_pages() -> None:
-    reading = Reading("7", 0.4, np.full((1, 28, 28), 255, np.uint8))
-    cells = [(f"{'long' * 30}{i}.png", np.full((150, 90, 3), 200, np.uint8), reading) for i in range(33)]
+    row = Row(
+        "7",
+        0.4,
+        np.array([0.4], np.float32),
+        np.array([[20, 30, 60, 100]], np.float32),
+        np.full((1, 28, 28), 255, np.uint8),
+    )
+    reading = Reading([row], Opened(np.full((150, 90, 3), 200, np.uint8), "", 1.0))
+    cells = [(f"{'long' * 30}{i}.png", reading) for i in range(19)]
     pages = list(contact_sheet(cells))
-    assert [page.size for page in pages] == [(4 * WIDTH, 8 * HEIGHT), (WIDTH, HEIGHT)]
+    assert [page.size for page in pages] == [(3 * WIDTH, 6 * HEIGHT), (WIDTH, HEIGHT)]
     pixels = np.asarray(pages[1])
     assert (pixels == 255).all(axis=2).sum() > 100 * 100  # what the network saw
     assert ((pixels[..., 0] > 150) & (pixels[..., 1] < 80)).any()  # an unsure answer in red

@@ -1,15 +1,22 @@
+import functools
 import math
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import UserNet
+from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
-from mnist_cnn import DigitClassifier
-from mnist_cnn.checkpoints import CheckpointError
+import mnist_cnn
+from mnist_cnn import DigitClassifier, load_pretrained
+from mnist_cnn.checkpoints import CheckpointError, checkpoint_arguments
 from mnist_cnn.networks import TutorialCNN
 from mnist_cnn.tasks.classifier import StageMetrics, target_probabilities
 
@@ -18,17 +25,20 @@ BATCHES = [
 ]
 
 
-def fit(model: DigitClassifier, folder: Path, epochs: int = 2) -> L.Trainer:
-    trainer = L.Trainer(
+def quiet_trainer(folder: Path, **options: Any) -> L.Trainer:
+    return L.Trainer(
         accelerator="cpu",
-        max_epochs=epochs,
         default_root_dir=folder,
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        enable_checkpointing=False,
         num_sanity_val_steps=0,
+        **{"enable_checkpointing": False, **options},
     )
+
+
+def fit(model: DigitClassifier, folder: Path, epochs: int = 2, **options: Any) -> L.Trainer:
+    trainer = quiet_trainer(folder, max_epochs=epochs, **options)
     loader = DataLoader(BATCHES, batch_size=None)
     trainer.fit(model, loader, loader)
     return trainer
@@ -140,6 +150,84 @@ class TestTraining:
         assert type(fit(model, tmp_path, epochs=1).optimizers[0]) is kind
         assert (group["initial_lr"], group["weight_decay"]) == (0.003, 0.02)
 
+    def test_what_is_tried_before_training_does_not_count(self, tmp_path: Path) -> None:
+        model = DigitClassifier(UserNet(), optimizer="sgd", learning_rate=1e-30, weight_decay=0.0)
+        finder = LearningRateFinder(num_training_steps=2, update_attr=False)
+        metrics = fit(model, tmp_path, epochs=1, callbacks=[finder]).callback_metrics
+        for name in ("accuracy", "loss"):  # nothing was learned, so that both passes saw the same network
+            torch.testing.assert_close(metrics[f"{name}/train"], metrics[f"{name}/val"])
+
+    def test_what_an_epoch_has_seen_survives_what_is_tried_before_it_goes_on(self, tmp_path: Path) -> None:
+        model = DigitClassifier(UserNet())
+        seen = {"totals": {"loss": torch.tensor(6.0), "images": torch.tensor(3)}}
+        model.on_load_checkpoint({"train_metrics": seen})
+        model.on_save_checkpoint(tried := {})
+        model.on_load_checkpoint(tried)
+        assert model._epoch_so_far == seen
+
+    @pytest.mark.parametrize("stage", ["validate", "test"])
+    def test_an_interrupted_evaluation_leaves_nothing_in_the_next(self, stage: str, tmp_path: Path) -> None:
+        class Interrupt(L.Callback):
+            def on_validation_batch_end(self, *args: Any) -> None:
+                raise OverflowError
+
+            on_test_batch_end = on_validation_batch_end
+
+        model, loader = DigitClassifier(UserNet()), DataLoader(BATCHES, batch_size=None)
+        clean = getattr(quiet_trainer(tmp_path), stage)(model, loader, verbose=False)
+        with pytest.raises(OverflowError):
+            getattr(quiet_trainer(tmp_path, callbacks=[Interrupt()]), stage)(model, loader, verbose=False)
+        assert getattr(quiet_trainer(tmp_path), stage)(model, loader, verbose=False) == clean
+
+    def test_plateaus_are_looked_for_in_what_is_validated(self, tmp_path: Path) -> None:
+        plateau = functools.partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, threshold=1e9)
+        for limit, monitor in ((1.0, "loss/val"), (0, "loss/train")):
+            model = DigitClassifier(UserNet(), learning_rate=0.1, schedule=plateau)
+            trainer = fit(model, tmp_path, epochs=3, limit_val_batches=limit)
+            assert trainer.lr_scheduler_configs[0].monitor == monitor
+            assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.0001)
+
+    @pytest.mark.parametrize(
+        ("optimizer", "schedule"),
+        [
+            (functools.partial(torch.optim.RMSprop, momentum=0.5), "cosine"),
+            (torch.optim.NAdam, functools.partial(torch.optim.lr_scheduler.StepLR, step_size=1)),
+        ],
+    )
+    def test_resumed_with_other_optimizers_and_schedules_the_bits_are_the_same(
+        self, optimizer: Any, schedule: Any, tmp_path: Path
+    ) -> None:
+        def model() -> DigitClassifier:
+            L.seed_everything(3)
+            return DigitClassifier(UserNet(dropout=0.3), optimizer, 0.001, schedule=schedule)
+
+        whole, resumed = model(), model()
+        loader = DataLoader(BATCHES, batch_size=None, generator=torch.Generator())  # as those of our data module
+        saving = ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1)
+        quiet_trainer(tmp_path, max_epochs=3, callbacks=[saving], enable_checkpointing=True).fit(whole, loader)
+        half = tmp_path / "epoch=0.ckpt"
+        quiet_trainer(tmp_path, max_epochs=3).fit(resumed, loader, ckpt_path=half, weights_only=True)
+        assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+        again = DigitClassifier.load_from_checkpoint(half, network=UserNet())
+        assert again.hparams["optimizer"]["class_path"] == whole.hparams["optimizer"]["class_path"]
+
+    def test_a_schedule_without_an_end_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(MisconfigurationException, match=r"give --trainer.max_epochs"):
+            fit(DigitClassifier(UserNet(), schedule="cosine"), tmp_path, epochs=-1)
+
+    def test_a_summary_shows_networks_alone(self) -> None:
+        assert [name for name, _ in DigitClassifier(UserNet()).named_children()] == ["network"]
+
+    def test_mixed_labels_are_smoothed_and_scored_by_the_larger_share(self) -> None:
+        model = DigitClassifier(UserNet(), label_smoothing=0.1)
+        images, labels = BATCHES[2]
+        mixed = 0.7 * F.one_hot(labels, 10) + 0.3 * F.one_hot(labels.roll(1), 10)
+        loss = model.training_step((images, mixed), 0)
+        expected = F.cross_entropy(model.network(images), mixed, label_smoothing=0.1)
+        torch.testing.assert_close(loss, expected)
+        right = (model.network(images).argmax(1) == labels).float().mean()
+        torch.testing.assert_close(model.train_metrics.compute()["accuracy/train"], right)
+
 
 def checkpoint(model: DigitClassifier, folder: Path) -> Path:
     trainer = L.Trainer(accelerator="cpu", logger=False, default_root_dir=folder)
@@ -168,6 +256,21 @@ class TestCheckpoints:
         again = DigitClassifier.load_from_checkpoint(path, network=UserNet(width=5))
         assert again.network.layers[0].out_features == 5
 
+    def test_an_optimizer_of_ones_own_is_not_needed_to_use_a_network(self, tmp_path: Path) -> None:
+        path = checkpoint(DigitClassifier(optimizer=OwnOptimizer), tmp_path)
+        with pytest.warns(UserWarning, match="hand it over as optimizer="):
+            assert DigitClassifier.load_from_checkpoint(path).hparams["optimizer"] == "adamw"
+        again = DigitClassifier.load_from_checkpoint(path, optimizer=OwnOptimizer)
+        assert again.hparams["optimizer"] == {"class_path": "test_classifier.OwnOptimizer"}
+        defaults = checkpoint_arguments(path, resume=False)
+        assert "model.optimizer" not in defaults
+        assert defaults["model.schedule"] == "exponential"
+
+    def test_a_missing_file_is_not_found(self) -> None:
+        for load in (DigitClassifier.load_from_checkpoint, load_pretrained):
+            with pytest.raises(FileNotFoundError, match="there is no checkpoint file"):
+                load("gone.ckpt")
+
     def test_nothing_but_data_is_loaded(self, tmp_path: Path) -> None:
         path = checkpoint(DigitClassifier(), tmp_path)
         content = torch.load(path, weights_only=True)
@@ -175,6 +278,10 @@ class TestCheckpoints:
         torch.save(content, path)
         with pytest.raises(CheckpointError, match="something else than plain data"):
             DigitClassifier.load_from_checkpoint(path)
+
+
+class OwnOptimizer(torch.optim.SGD):
+    pass
 
 
 class Attack:
@@ -188,3 +295,19 @@ def test_logits_and_log_probabilities_train_alike() -> None:
     torch.testing.assert_close(model(images).exp().sum(1), torch.ones(64))
     torch.testing.assert_close(model.predict_step(BATCHES[0], 0).sum(1), torch.ones(64))
     torch.testing.assert_close(model(images), model(images).log_softmax(1))
+
+
+def test_all_names_are_imported_when_they_are_used_and_torch_not_before() -> None:
+    assert {"CosineCNN", "RandomAffine", "load_pretrained", "read_digits"} <= set(mnist_cnn.__all__)
+    for name in mnist_cnn.__all__:
+        assert getattr(mnist_cnn, name).__name__ == name
+    code = (
+        "import sys, mnist_cnn; assert set(mnist_cnn.__all__) <= set(dir(mnist_cnn)); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_pretrained_network_is_ready_to_use() -> None:
+    model = load_pretrained()
+    assert not model.training
+    assert model(BATCHES[0][0]).shape == (64, 10)

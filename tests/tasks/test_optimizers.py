@@ -1,11 +1,14 @@
 import copy
+import functools
+import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from mnist_cnn.networks import CosineCNN
-from mnist_cnn.tasks.optimizers import Muon, orthogonalized
+from mnist_cnn.tasks.optimizers import Muon, make_optimizer, make_schedule, orthogonalized
 
 RATES = {"lr": 0.05, "weight_decay": 0.1, "momentum": 0.6, "adamw_lr": 0.01}
 
@@ -79,3 +82,53 @@ def test_a_network_of_one_layer_and_parameters_without_gradient() -> None:
     before = network.weight.detach().clone()
     optimizer.step()
     assert not torch.equal(network.weight, before)
+
+
+def sgd(momentum: float = 0.9) -> torch.optim.Optimizer:
+    return make_optimizer("sgd", nn.Linear(2, 2), 0.1, 0.0, momentum, fused=False)
+
+
+def rates(optimizer: torch.optim.Optimizer, schedule: dict[str, Any], steps: int) -> list[float]:
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule["scheduler"].step()
+    return seen
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_sgd_has_nesterov_momentum_unless_it_is_turned_off(momentum: float) -> None:
+    group = sgd(momentum).param_groups[0]
+    assert (group["momentum"], group["nesterov"]) == (momentum, momentum > 0)
+    make_schedule("one_cycle", optimizer := sgd(momentum), lambda: 10, 0.5, 0.3)
+    assert (optimizer.param_groups[0]["momentum"] > 0) == (momentum > 0)
+
+
+@pytest.mark.parametrize("warmup", [0.1, 0.3, 0.8])
+def test_one_cycle_rises_for_the_share_of_warmup(warmup: float) -> None:
+    optimizer = sgd()
+    seen = rates(optimizer, make_schedule("one_cycle", optimizer, lambda: 100, 0.5, warmup), 100)
+    assert seen.index(max(seen)) == round(100 * warmup) - 1
+    assert max(seen) == pytest.approx(0.1)
+
+
+def test_cosine_falls_to_nothing_over_all_steps() -> None:
+    optimizer = sgd()
+    seen = rates(optimizer, make_schedule("cosine", optimizer, lambda: 8, 0.5, 0.3), 10)
+    assert seen == pytest.approx([0.05 * (1 + math.cos(math.pi * min(step, 8) / 8)) for step in range(10)])
+
+
+def test_classes_of_others_get_the_learning_rate() -> None:
+    rmsprop = functools.partial(torch.optim.RMSprop, momentum=0.3)
+    optimizer = make_optimizer(rmsprop, nn.Linear(2, 2), 0.02, 0.5, 0.9, fused=True)
+    group = optimizer.param_groups[0]
+    assert (type(optimizer), group["lr"], group["momentum"], group["weight_decay"]) == (
+        torch.optim.RMSprop,
+        0.02,
+        0.3,
+        0,
+    )
+    schedule = make_schedule(functools.partial(torch.optim.lr_scheduler.StepLR, step_size=2), optimizer, int, 0.5, 0.3)
+    assert schedule["interval"] == "epoch"
+    assert rates(optimizer, schedule, 3) == pytest.approx([0.02, 0.02, 0.002])

@@ -11,10 +11,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pens import Array
+
+from examiner.strokes import Array, Rng
 
 Colour = tuple[float, float, float]
-Rng = np.random.Generator
 
 WHITE: Colour = (238, 237, 232)
 BLACK: Colour = (34, 34, 38)
@@ -38,8 +38,18 @@ class Look:
     """Shear of each digit: the tangent of its angle."""
     gap: tuple[float, float] = (0.25, 0.5)
     """Between the digits of a row, in heights of a digit; below 0 they touch."""
+    wide: float = 1.0
+    """How much wider each digit is than it was."""
+    under: float = 0.0
+    """How far a digit of a row moves over the tail of the one before it, in heights of a digit."""
+    rise: float = 0.0
+    """Of a row whose digits stay upright: the tangent of its angle."""
+    curve: float = 0.0
+    """How far a row's base line swings up and down, in heights of a digit."""
+    joined: bool = False
+    """Whether the pen is hardly lifted between the digits of a row."""
     tight: float | None = None
-    """Cut out around the writing, with a margin of this share of its longer side; may be 0."""
+    """Cut out around the writing, with a margin of this share of a digit; may be 0 or, cutting ink off, less."""
 
     # Pen and ink.
     pen: float | None = 0.06
@@ -50,6 +60,10 @@ class Look:
     """How uneven the ink lies."""
     rough: float = 0.0
     """How ragged its edge is, as a share of the pen."""
+    inks: Colour | None = None
+    """A second ink within the same digit."""
+    fade: float = 0.0
+    """How much paler the ink is at one end of the writing than at the other, 0 to 1."""
     grain: float = 0.0
     """How much of the paper's tooth stays bare, as with pencil, crayon and chalk."""
 
@@ -70,6 +84,10 @@ class Look:
     """Other writing that the picture's border cuts off."""
     desk: float = 0.0
     """The share of the picture beyond the sheet's edge."""
+    sheet: float = 1.0
+    """The sheet's sides as shares of the picture's; the rest is the desk that it lies on."""
+    fingers: bool = False
+    """Whether a hand holds the sheet that lies on a desk."""
     crease: float = 0.0
 
     # Light.
@@ -106,6 +124,8 @@ class Look:
     quality: int = 90
     orientation: int = 1
     """The EXIF tag; pixels are stored so that a viewer that obeys it shows the picture upright."""
+    turned: int = 0
+    """Quarter turns to the left that nothing in the file tells."""
     invert: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
     """Of one kind of look: margin, of ruled paper; "by hand", a box; clear, the colour beneath transparency."""

@@ -4,8 +4,9 @@ import math
 
 import cv2
 import numpy as np
-from looks import Look, Rng
-from pens import Array
+
+from examiner.looks import Look, Rng
+from examiner.strokes import Array
 
 GAMMA = np.round(255 * np.linspace(0, 1, 65536) ** (1 / 2.2)).astype(np.uint8)
 """Linear light, 0 to 65535, as sRGB."""

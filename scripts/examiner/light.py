@@ -4,8 +4,9 @@ import math
 
 import cv2
 import numpy as np
-from looks import Look, Rng, clouds, linear
-from pens import Array
+
+from examiner.looks import Look, Rng, clouds, linear
+from examiner.strokes import Array
 
 
 def lit(rng: Rng, look: Look, page: Array, unit: float) -> Array:

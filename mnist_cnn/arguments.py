@@ -1,0 +1,103 @@
+"""Arguments from Python, checked as the command line checks its options: by the type hints of `__init__`."""
+
+import functools
+import os
+import re
+import types
+from collections.abc import Callable
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from jsonargparse import ArgumentParser
+
+
+def check_arguments(scope: dict[str, Any]) -> None:
+    """Checks the arguments of an `__init__`.
+
+    What the command line would make of a string, such as a network or a number, must be made already.
+
+    Args:
+        scope: `locals()` on the first line of an `__init__` that calls `super().__init__()`.
+
+    Raises:
+        ValueError: An argument is not what its type hint says; the message names it, and the choices.
+    """
+    kind = scope["__class__"]
+    parser, hints = _parser(kind)
+    for name, hint in hints.items():
+        value = without_paths(scope[name])
+        try:
+            parsed = parser.parse_object({name: value}, defaults=False)[name]
+            right = type(None) in (hint, *get_args(hint)) if value is None else True  # argparse takes None for anything
+            right = right and isinstance(parsed, str) == isinstance(value, str)
+        except Exception:  # whatever jsonargparse meets in a foreign object
+            right = False
+        if not right:
+            raise ValueError(f"{kind.__name__}: {name} is {repr(value)[:80]}: give {_words(hint)}")
+
+
+@functools.cache
+def _parser(kind: type) -> tuple[ArgumentParser, dict[str, Any]]:
+    hints = get_type_hints(kind.__init__)  # type: ignore[misc]
+    hints.pop("return", None)
+    parser = ArgumentParser(exit_on_error=False)
+    for name, hint in hints.items():
+        parser.add_argument(f"--{name}", type=hint)
+    return parser, hints
+
+
+def without_paths(value: Any) -> Any:
+    """Paths as the strings that a command line has."""
+    if isinstance(value, list | tuple):
+        return [without_paths(item) for item in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _words(hint: Any) -> str:
+    """What a type hint asks for."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(map(_words, inner))
+    if origin is Literal:
+        return ", ".join(map(repr, inner))
+    if origin is Callable:
+        return f"a class that makes a {inner[1].__name__}"
+    if origin or hint is type(None):
+        return "None" if hint is type(None) else re.sub(r"\b[\w.]+\.(?=\w)", "", str(hint))
+    if hint.__module__.startswith("jsonargparse"):  # PositiveInt and the like
+        return f"a {hint.__doc__}"
+    return f"a {hint.__name__}"
+
+
+def class_spec(name: str, value: Any) -> Any:
+    """An argument as plain data, from which the command line and checkpoints build it again.
+
+    Args:
+        name: Of the argument.
+        value: A string, which stays as it is; a class, or `functools.partial` of one with plain arguments; or an
+            object, of which only the class is known.
+
+    Raises:
+        ValueError: It is a function, or has an argument that is not plain.
+    """
+    if isinstance(value, str):
+        return value
+    kind: type | None = value if isinstance(value, type) else type(value)
+    arguments: dict[str, Any] = {}
+    if isinstance(value, functools.partial):  # jsonargparse's own have the class among their arguments
+        kind = next((part for part in (value.func, *value.args) if isinstance(part, type)), None)
+        arguments = value.keywords
+    if kind is None or kind is types.FunctionType or not _is_plain(arguments):
+        raise ValueError(
+            f"{name} cannot be written to a checkpoint: give a class, or functools.partial of one with numbers and "
+            f"strings as arguments"
+        )
+    spec: dict[str, Any] = {"class_path": f"{kind.__module__}.{kind.__qualname__}"}
+    return {**spec, "init_args": dict(arguments)} if arguments else spec
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (str, int, float, bool)

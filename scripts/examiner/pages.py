@@ -1,0 +1,185 @@
+"""Kinds of pages: lists, sums, tables, grids, forms, postcards, notes, and some without a digit.
+
+A row is digits on one line with gaps alike. Cells of a table that are clearly apart are rows of their own, line by
+line; of two columns of text the left one comes first, whole; a line of a sudoku is one row, without its empty cells.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from examiner.looks import Look
+from examiner.others import word
+from examiner.page import WORDS, Draw, Page
+from examiner.printing import text_width
+from examiner.strokes import Glyph, Rng
+from examiner.words import letters, note, postcard, printed
+from examiner.writing import Mark, Writing
+
+
+def numbers(page: Page) -> None:
+    """A list of numbers, one under the other."""
+    x = page.left + page.rng.uniform(0.0, 0.3) * page.width
+    count = page.lines()
+    right = page.rng.random() < 0.3
+    for i in range(count - int(page.rng.integers(0, 2))):
+        start = x + page.rng.normal(0, 0.1) * page.unit + (0.5 * page.width if right else 0)
+        page.digits(page.number(2, 7), start, page.line(i), right=right)
+
+
+def one_number(page: Page) -> None:
+    """A single row somewhere on the sheet."""
+    base = page.height * page.rng.uniform(0.25, 0.8)
+    page.digits(page.number(2, 5), page.left + page.rng.uniform(0, 0.25) * page.width, base)
+
+
+def columns(page: Page) -> None:
+    """Two columns of numbers, the left one first; their lines do not stand beside each other."""
+    page.ruled = False
+    if page.rng.random() < 0.5:
+        page.rule((0.5 * page.width, page.top), (0.5 * page.width, page.height - page.top))
+    for column, down in ((0.0, 0.0), (0.52, page.rng.uniform(0.35, 0.6))):
+        for i in range(page.lines() - 1 - int(page.rng.integers(0, 2))):
+            x = page.left + (column + page.rng.uniform(0, 0.03)) * page.width
+            page.digits(page.number(2, 4), x, page.line(i) + down * page.pitch)
+
+
+def close_lines(page: Page) -> None:
+    """Lines so close that tails reach into the next one."""
+    page.unit = page.writing.unit = 0.8 * page.pitch
+    for i in range(page.lines()):
+        page.digits(page.number(4, 8), page.left, page.line(i))
+
+
+def addition(page: Page) -> None:
+    """Columns of a sum: numbers that end below each other, a line, the result."""
+    count = int(0.8 * page.height / page.pitch) - 1
+    numbers = [int(page.number(2, 5)) for _ in range(count)]
+    right = page.left + page.rng.uniform(0.45, 0.75) * page.width
+    for i, number in enumerate(numbers):
+        page.digits(str(number), right, page.top + (i + 0.7) * page.pitch, right=True)
+    base = page.top + (count - 0.3) * page.pitch
+    page.text(page.draw("+"), right - 5.6 * page.unit, base, 0.9)
+    wobble = page.rng.normal(0, 0.04 * page.unit, 2)
+    line = np.array([[right - 5.8 * page.unit, base + 0.2 * page.pitch + wobble[0]], [right, base + 0.2 * page.pitch]])
+    page.writing.marks.append(Mark(Glyph("", [line / page.width]), np.eye(2, 3) * page.width))
+    page.digits(str(sum(numbers)), right, base + 1.1 * page.pitch, right=True)
+
+
+def sudoku(page: Page) -> None:
+    """A grid of nine by nine, some of its cells filled."""
+    side = 0.88 * min(page.width, page.height)
+    cell = side / 9
+    left, top = (page.width - side) / 2, (page.height - side) / 2
+    page.unit = page.writing.unit = cell * page.rng.uniform(0.55, 0.7)
+    for i in range(10):
+        thicker = 2.2 if i % 3 == 0 else 1.0
+        page.rule((left, top + i * cell), (left + side, top + i * cell), thicker)
+        page.rule((left + i * cell, top), (left + i * cell, top + side), thicker)
+    share = page.rng.uniform(0.3, 0.9)
+    for line in range(9):
+        row = page.rows
+        for column in np.flatnonzero(page.rng.random(9) < share):
+            glyph = page.draw(str(int(page.rng.integers(1, 10))))
+            low, high = glyph.bounds
+            scale = page.unit / max(high[1] - low[1], 1.2 * (high[0] - low[0]))
+            x, y = (np.array([column, line]) + 0.5 + page.rng.normal(0, 0.05, 2)) * cell + np.array([left, top])
+            page.writing.marks.append(Mark(glyph, np.array([[scale, 0, x], [0, scale, y]]), row))
+            page.rows = row + 1
+
+
+def form(page: Page) -> None:
+    """Printed labels, each with a line, a frame or a comb to write on."""
+    count = int(0.8 * page.height / page.pitch)
+    small = 0.36 * page.pitch
+    page.label("Application form", page.left, 0.4 * page.top, 0.8 * page.top)
+    names = page.some(WORDS, count)
+    start = page.left + 1.05 * max(text_width(name, small) for name in names)
+    kind = page.rng.choice(["line", "frame", "comb"])
+    for i, name in enumerate(names):
+        base = page.top + (i + 1.0) * page.pitch
+        page.label(name, page.left, base - 0.7 * small, small)
+        floor, end = base + 0.14 * page.pitch, page.width - page.left
+        if kind == "line":
+            page.rule((start, floor), (end, floor))
+        elif kind == "frame":
+            page.box(start, floor - 0.9 * page.pitch, end, floor)
+        if kind == "comb":
+            _comb(page, start, base)
+        elif page.rng.random() < 0.25:
+            page.text(word(page.rng), start + 0.3 * page.unit, base, 0.85)
+        elif page.rng.random() < 0.9:
+            page.digits(page.number(1, 6), start + page.rng.uniform(0.2, 1) * page.unit, base)
+
+
+def _comb(page: Page, left: float, base: float) -> None:
+    """A row of joined boxes, a digit in each from the left, the rest empty."""
+    side = 1.15 * page.unit
+    cells = int(min(8, (page.width - page.left - left) / side))
+    page.box(left, base - 0.92 * page.pitch, left + cells * side, base + 0.05 * page.pitch)
+    for i in range(1, cells):
+        page.rule((left + i * side, base - 0.92 * page.pitch), (left + i * side, base + 0.05 * page.pitch))
+    for i, digit in enumerate(page.number(2, cells)):
+        glyph = page.draw(digit)
+        low, high = glyph.bounds
+        scale = 0.9 * page.unit / max(high[1] - low[1], 1.15 * (high[0] - low[0]))
+        middle = np.array([left + (i + 0.5) * side, base - 0.43 * page.pitch]) + page.rng.normal(0, 0.04, 2) * side
+        place = np.array([[scale, 0, middle[0]], [0, scale, middle[1]]])
+        page.writing.marks.append(Mark(glyph, place, page.rows))
+    page.rows += 1
+
+
+def table(page: Page) -> None:
+    """A ruled table with printed heads; each cell is a row."""
+    across = int(page.rng.integers(2, 5)) if page.width > 900 else int(page.rng.integers(2, 4))
+    down = page.lines()
+    cell = (page.width - 2 * page.left) / across
+    small = min(0.36 * page.pitch, 0.13 * cell)
+    for column, name in enumerate(page.some(WORDS[7:], across)):
+        page.label(name, page.left + (column + 0.08) * cell, page.top + 0.35 * page.pitch, small)
+    for i in range(down + 1):
+        y = page.top + i * page.pitch
+        page.rule((page.left, y), (page.width - page.left, y), 2.0 if i == 1 else 1.0)
+    for i in range(across + 1):
+        x = page.left + i * cell
+        page.rule((x, page.top), (x, page.top + down * page.pitch))
+    most = max(1, int(0.75 * cell / page.unit))
+    for i in range(1, down):
+        for column in range(across):
+            if page.rng.random() < 0.85:
+                x = page.left + (column + page.rng.uniform(0.08, 0.16)) * cell
+                page.digits(page.number(1, min(4, most)), x, page.line(i))
+
+
+def empty(page: Page) -> None:
+    """A form or a table that nobody filled in."""
+    page.draw = lambda text: Glyph("", [np.eye(2, dtype=np.float32)])
+    (form, table, sudoku)[int(page.rng.integers(3))](page)
+    page.writing.marks.clear()
+
+
+KINDS: dict[str, Callable[[Page], None]] = {
+    one.__name__: one
+    for one in (
+        numbers,
+        one_number,
+        columns,
+        close_lines,
+        addition,
+        sudoku,
+        form,
+        table,
+        postcard,
+        note,
+        empty,
+        printed,
+        letters,
+    )
+}
+
+
+def compose(rng: Rng, look: Look, kind: str, lines: tuple[int, int], draw: Draw) -> Writing:
+    """A page of a kind, with about so many lines."""
+    page = Page(rng, look, draw, float(rng.integers(lines[0], lines[1] + 1)))
+    KINDS[kind](page)
+    return page.writing

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+
+from mnist_cnn.data.scenes import collate
+from mnist_cnn.scenes import glyphs, templates
+from mnist_cnn.scenes.arrangement import Pool
+from mnist_cnn.scenes.scene import SIDE, compose
+
+
+@pytest.fixture(scope="module")
+def pool(mnist: tuple[torch.Tensor, torch.Tensor]) -> Pool:
+    images, labels = mnist
+    return Pool(list(glyphs.write_all(images[:500, 0].numpy(), labels[:500].numpy(), 300)))
+
+
+def test_glyphs_are_cut_out_and_of_all_kinds(pool: Pool) -> None:
+    assert {glyph.label for glyph in pool.digits} == set(range(10))
+    assert len(pool.signs) > 20
+    for glyph in pool.digits + pool.signs:
+        assert max(glyph.pixels.shape[:2]) == glyphs.TALL
+        assert glyph.pixels[..., 1].max() > 100
+    pens = [glyph.pen for glyph in pool.digits]
+    assert pens == sorted(pens)
+    assert pens[0] < 0.04 < 0.14 < pens[-1]
+
+
+@pytest.mark.parametrize("label", range(10))
+def test_shapes_by_strokes_have_ink_whatever_chance_says(label: int) -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        assert all(np.isfinite(stroke).all() and len(stroke) > 1 for stroke in templates.strokes_of(label, rng))
+        glyph = glyphs.write_shape(label, rng)
+        assert glyph is not None
+        assert glyph.label == label
+
+
+def test_digits_with_hardly_any_ink_are_written_or_left_out() -> None:
+    images = np.zeros((4, 28, 28), np.uint8)
+    images[1, 14, 14] = 255  # a speck
+    images[2, 4:24:6, 14] = 255  # a stem with gaps, on whose lines there is no ink
+    images[3, 5:7, 5:24], images[3, 20:24, 12:15] = 255, 255
+    for seed in range(200):
+        for label in (1, 7):
+            for digit in images:
+                glyph = glyphs.write_digit(digit, label, np.random.default_rng(seed))
+                assert glyph is None or glyph.pixels.any()
+
+
+def test_the_same_chance_gives_the_same_scene(pool: Pool) -> None:
+    one, same, other = (compose(pool, np.random.default_rng(seed)) for seed in (4, 4, 5))
+    for a, b in zip(one, same, strict=True):
+        assert (a == b).all()
+    assert not np.array_equal(one.picture, other.picture)
+
+
+def test_the_truth_of_scenes(pool: Pool) -> None:
+    whole = 0
+    for seed in range(120):
+        scene = compose(pool, np.random.default_rng(seed))
+        assert scene.picture.shape == (SIDE, SIDE, 3)
+        assert scene.picture.dtype == scene.ink.dtype == np.uint8
+        assert scene.boxes.shape == (len(scene.labels), 4)
+        assert scene.owner.max(initial=-1) < len(scene.labels)
+        rows, columns = np.nonzero(scene.owner >= 0)
+        left, top, right, bottom = scene.boxes[scene.owner[rows, columns]].T
+        assert ((columns >= left) & (columns < right) & (rows >= top) & (rows < bottom)).all()
+        whole += int((scene.labels >= 0).sum())
+    assert whole > 400
+
+
+def test_batches_number_their_digits_through(pool: Pool) -> None:
+    scenes = [compose(pool, np.random.default_rng(seed)) for seed in range(6)]
+    batch = collate(scenes)
+    assert batch.pictures.shape == (6, 3, SIDE, SIDE)
+    assert batch.pictures.is_contiguous(memory_format=torch.channels_last)
+    assert len(batch.labels) == len(batch.boxes) == len(batch.picture_of) == sum(len(s.labels) for s in scenes)
+    for k, scene in enumerate(scenes):
+        owned = batch.owner[k][batch.owner[k] >= 0]
+        assert (batch.picture_of[owned] == k).all()
+        assert torch.equal(batch.labels[batch.picture_of == k], torch.from_numpy(scene.labels))
