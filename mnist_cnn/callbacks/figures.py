@@ -95,8 +95,10 @@ class TensorBoardFigures(Callback):
             confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
             surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
             if len(surest):
-                mistakes = (part[surest] for part in (images, labels, predicted, confidence))
-                picture = draw_mistakes(*mistakes, self._classes)
+                images, labels, predicted, confidence = (
+                    part[surest] for part in (images, labels, predicted, confidence)
+                )
+                picture = draw_mistakes(images, labels, predicted, confidence, self._classes)
                 _add_image(writer, f"{stage}/most_confident_mistakes", picture, step)
 
     on_test_epoch_start = on_validation_epoch_start

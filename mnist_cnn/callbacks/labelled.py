@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -155,7 +156,7 @@ def _cell(picture: LabelledPicture, rows: Tensor, classes: Sequence[str]) -> tup
     seen = picture.opened()
     text = joined([classes[k] for k in rows[:, 1].int().tolist()])
     sure = rows[:, 3].float().numpy()
-    boxes = picture.boxes.numpy() * seen.factor
+    boxes = picture.boxes.numpy() * np.float32(seen.factor)
     row = Row(text, float(sure.prod()), sure, boxes, picture.images.numpy())
     return f"{shown(picture.label.path)} is {picture.label.text}", Reading([row], seen, picture.turns)
 

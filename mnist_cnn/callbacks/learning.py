@@ -124,7 +124,7 @@ class BeforeAndAfter(Callback):
 
     def _counted(self, trainer: L.Trainer) -> list[list[float]]:
         """How many of the held-out pictures are right and how many there are, likewise of MNIST."""
-        return trainer.strategy.reduce(self._counts, reduce_op="sum").tolist()  # type: ignore[union-attr]
+        return trainer.strategy.reduce(self._counts, reduce_op="sum").tolist()
 
     def _score(self, counts: list[list[float]]) -> float:
         assert self.before is not None or self.best is None

@@ -103,7 +103,7 @@ class LabelledPictures:
         counts: dict[str, Counter[str]] = {group: Counter() for group in groups}
         for group, picture in zip(groups, self.pictures, strict=True):
             counts[group].update(picture.label.names)
-        total = sum(counts.values(), Counter())
+        total: Counter[str] = sum(counts.values(), Counter())
         wanted = {name: max(1.0, SHARE * count) if count > 1 else 0.0 for name, count in total.items()}
         taken: Counter[str] = Counter()
         chosen = set()

@@ -46,7 +46,7 @@ def _ink(picture: Picture) -> tuple[Ink, np.ndarray | None]:
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=method)
     paper = cv2.GaussianBlur(cv2.medianBlur(grey, 99), (0, 0), 20).astype(np.float32)
-    apart = (paper - grey) / np.maximum(paper, 255 - paper)
+    apart = ((paper - grey) / np.maximum(paper, 255 - paper)).astype(np.float32)
     if np.sort(apart, axis=None)[-40:].mean() < -np.sort(apart, axis=None)[:40].mean():
         apart = -apart  # bright on dark
     levels = (apart.clip(0, 1) * 255).astype(np.uint8)

@@ -31,17 +31,18 @@ def start_from(
     Raises:
         CheckpointError: The checkpoint cannot be found or read, or has weights of another network.
     """
-    path = find_checkpoint(weights, Path("lightning_logs"))
+    path = find_checkpoint(str(weights), Path("lightning_logs"))
     assert path is not None  # only to resume there may be none
     kept: dict[str, Any] = {}
     if network is None:
         loaded = load_classifier(path)
         network, known = loaded.network.train(), loaded.classes
         saved = read_checkpoint(path)["hyper_parameters"]
-        kept = {name: saved[name] for name in KEPT if saved.get(name) is not None} | {"_instantiator": INSTANTIATOR}
+        kept = {name: saved[name] for name in KEPT if name != "classes" and saved.get(name) is not None}
+        kept["_instantiator"] = INSTANTIATOR
     else:
         content = read_checkpoint(path)
-        known = content["hyper_parameters"].get("classes") or DIGITS
+        known = list(content["hyper_parameters"].get("classes") or DIGITS)
         fit_head(network, DIGITS, known)
         load_weights(network, content["state_dict"], path)
     fit_head(network, known, classes or known)
