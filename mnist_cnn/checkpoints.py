@@ -62,8 +62,8 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
     if path == "pretrained":
         if resume:
             raise CheckpointError(
-                "fit cannot go on from --ckpt_path=pretrained, which has weights, but not the state of training: leave "
-                "it out to train a network of your own, or go on with a run by --ckpt_path=last"
+                "fit cannot go on from --ckpt_path=pretrained, which has weights, but not the state of training: start "
+                "a new run from them by --model.weights=pretrained, or go on with a run by --ckpt_path=last"
             )
         return PRETRAINED
     if path not in ("best", "last"):
@@ -226,6 +226,8 @@ def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | Iterab
         if key == "_instantiator":
             if value != INSTANTIATOR:
                 raise CheckpointError(f"{path} asks for {value!r} to be called, which nothing here does: {HINT}")
+        elif key == "classes" and isinstance(value, list) and all(isinstance(name, str) for name in value):
+            continue  # names that may look like import paths, and are never imported
         elif key in KINDS and isinstance(value, dict):
             _check_class(key, value, path, trusted)
         else:

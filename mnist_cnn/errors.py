@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data.files import DataError
 from mnist_cnn.export import ExportError
+from mnist_cnn.networks import HeadError
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.start import fail, program
 from mnist_cnn.tasks.classifier import NetworkError
@@ -24,7 +25,16 @@ class SettingsError(ValueError):
     """Arguments that nothing can be built from; the message is one line."""
 
 
-OURS = (DataError, PictureError, CheckpointError, ExportError, SettingsError, NetworkError, MisconfigurationException)
+OURS = (
+    MisconfigurationException,
+    DataError,
+    PictureError,
+    CheckpointError,
+    ExportError,
+    SettingsError,
+    NetworkError,
+    HeadError,
+)
 """Errors whose message is that line already."""
 
 

@@ -7,27 +7,30 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from mnist_cnn.calibration import Reliability
+from mnist_cnn.networks import DIGITS
 
 INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 43)
 
 
-def draw_confusion(counts: Tensor) -> Image.Image:
-    """Draws a confusion matrix: a row for each true digit, a column for each answer.
+def draw_confusion(counts: Tensor, classes: Sequence[str] = DIGITS) -> Image.Image:
+    """Draws a confusion matrix: a row for each true class, a column for each answer.
 
     Args:
-        counts: int [10, 10].
+        counts: int [C, C].
+        classes: The names of the C classes.
     """
-    cell, margin = 40, 52
-    picture = Image.new("RGB", (margin + 10 * cell + 8, margin + 10 * cell + 8), PAPER)
+    cell, margin, number = 40, 52, len(classes)
+    picture = Image.new("RGB", (margin + number * cell + 8, margin + number * cell + 8), PAPER)
     draw = ImageDraw.Draw(picture)
     share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
-    draw.text((margin + 5 * cell, 14), "predicted digit", INK, _font(15), anchor="mm")
+    draw.text((margin + number * cell // 2, 14), "predicted", INK, _font(15), anchor="mm")
     draw.text((4, 30), "true", INK, _font(15))
-    for row in range(10):
+    for row, name in enumerate(classes):
         middle = margin + row * cell + cell // 2
-        draw.text((margin - 14, middle), str(row), INK, _font(15), anchor="mm")
-        draw.text((middle, margin - 14), str(row), INK, _font(15), anchor="mm")
-        for column in range(10):
+        size = _font(15 if len(name) < 3 else 10)
+        draw.text((margin - 14, middle), name[:6], INK, size, anchor="mm")
+        draw.text((middle, margin - 14), name[:6], INK, size, anchor="mm")
+        for column in range(number):
             count, part = int(counts[row, column]), float(share[row, column])
             # A mistake of 5% of a digit is as dark as can be.
             colour = _blend(BLUE, 0.75 * part) if row == column else _blend(RED, min(1.0, 20 * part) ** 0.5)
@@ -67,17 +70,20 @@ def draw_reliability(reliability: Reliability) -> Image.Image:
     return picture
 
 
-def draw_mistakes(images: Tensor, labels: Tensor, predicted: Tensor, confidence: Tensor) -> Image.Image:
+def draw_mistakes(
+    images: Tensor, labels: Tensor, predicted: Tensor, confidence: Tensor, classes: Sequence[str] = DIGITS
+) -> Image.Image:
     """Draws digits with what they are, what they were taken for and how surely.
 
     Args:
         images: uint8 [N, 1, 28, 28].
-        labels: int [N], the true digits.
+        labels: int [N], the true classes.
         predicted: int [N].
         confidence: float [N], 0 to 1.
+        classes: The names of the classes.
     """
     answers = zip(labels, predicted, confidence, strict=True)
-    captions = [f"{int(label)} read as {int(answer)}, {float(sure):.1%}" for label, answer, sure in answers]
+    captions = [f"{classes[int(label)]} read as {classes[int(a)]}, {float(sure):.1%}" for label, a, sure in answers]
     return _grid([_tile(image, caption, 112) for image, caption in zip(images, captions, strict=True)], columns=5)
 
 

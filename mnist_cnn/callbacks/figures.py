@@ -1,5 +1,6 @@
 """What TensorBoard shows beside the curves: pictures, charts with several curves, settings, norms."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -21,6 +22,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from mnist_cnn.calibration import Reliability
 from mnist_cnn.callbacks import hparams
 from mnist_cnn.callbacks.drawing import draw_confusion, draw_digits, draw_filters, draw_mistakes, draw_reliability
+from mnist_cnn.networks import DIGITS
 
 
 class TensorBoardFigures(Callback):
@@ -51,7 +53,8 @@ class TensorBoardFigures(Callback):
         self.mistakes = mistakes
         self.digits = digits
         self.norms = norms
-        self._confusion = MulticlassConfusionMatrix(10, validate_args=False)
+        self._classes: Sequence[str] = DIGITS
+        self._confusion = MulticlassConfusionMatrix(len(DIGITS), validate_args=False)
         self._confidence, self._right = CatMetric(nan_strategy=0.0), CatMetric()
         self._wrong: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
@@ -96,6 +99,9 @@ class TensorBoardFigures(Callback):
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forgets the epoch before."""
+        self._classes = getattr(pl_module, "classes", DIGITS)
+        if self._confusion.num_classes != len(self._classes):
+            self._confusion = MulticlassConfusionMatrix(len(self._classes), validate_args=False)
         for metric in (self._confusion, self._confidence, self._right):
             metric.reset()
             metric.to(pl_module.device)
@@ -130,12 +136,15 @@ class TensorBoardFigures(Callback):
         if writer := _writer(trainer):
             stage = "test" if trainer.testing else "validation"
             step = trainer.global_step or getattr(pl_module, "trained_steps", 0)
-            _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu()), step)
+            _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu(), self._classes), step)
             _add_image(writer, f"{stage}/reliability_curve", draw_reliability(reliability), step)
             confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
             surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
             if len(surest):
-                picture = draw_mistakes(images[surest], labels[surest], predicted[surest], confidence[surest])
+                images, labels, predicted, confidence = (
+                    part[surest] for part in (images, labels, predicted, confidence)
+                )
+                picture = draw_mistakes(images, labels, predicted, confidence, self._classes)
                 _add_image(writer, f"{stage}/most_confident_mistakes", picture, step)
 
     on_test_epoch_start = on_validation_epoch_start

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -22,6 +22,7 @@ from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.data.picture_set import PictureSet, SeenPicture
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.pictures import shown
 from mnist_cnn.reading.results import Reading, Row
 
@@ -66,23 +67,26 @@ class PredictionWriter(BasePredictionWriter):
         if trainer.world_size > 1:
             raise DataError("predict runs in one process: add --trainer.devices=1")
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        classes: Sequence[str] = getattr(pl_module, "classes", DIGITS)
         if getattr(data, "picture_set", None) is not None:
             votes = trainer.ckpt_path == str(PRETRAINED)
-            self._write_pictures(cast(PictureSet, data.picture_set), predictions, votes)
+            self._write_pictures(cast(PictureSet, data.picture_set), predictions, votes, classes)
             return
         confidence, digits = torch.cat(predictions).max(dim=1)
         rows = [
-            [f"{data.dataset}/test/{i}", str(digit), f"{sure:.6f}"]
+            [f"{data.dataset}/test/{i}", classes[digit], f"{sure:.6f}"]
             for i, (digit, sure) in enumerate(zip(digits.tolist(), confidence.tolist(), strict=True))
         ]
         self._write_csv(COLUMNS, rows)
         print(f"{len(digits):,} predictions: {self.output}")
 
-    def _write_pictures(self, pictures: PictureSet, predictions: list[Tensor], votes: bool) -> None:
+    def _write_pictures(
+        self, pictures: PictureSet, predictions: list[Tensor], votes: bool, classes: Sequence[str]
+    ) -> None:
         answers = [
             answer
             for seen, batch in zip(pictures.seen, predictions, strict=False)
-            for answer in _readings(seen, batch, votes)
+            for answer in _readings(seen, batch, votes, classes)
         ]
         skipped = [*pictures.problems, *(picture.remark for picture, reading in answers if reading is None)]
         read = [(picture, reading) for picture, reading in answers if reading is not None]
@@ -126,7 +130,7 @@ class PredictionWriter(BasePredictionWriter):
 
 
 def _readings(
-    seen: list[SeenPicture], probabilities: Tensor, votes: bool
+    seen: list[SeenPicture], probabilities: Tensor, votes: bool, classes: Sequence[str]
 ) -> Iterator[tuple[SeenPicture, Reading | None]]:
     """Each picture of a batch with its reading; None where the file could not be read."""
     start = 0
@@ -136,7 +140,7 @@ def _readings(
             continue
         end = start + len(picture.sighting.images)
         part = probabilities[start:end].float().cpu().numpy()
-        yield picture, picture.sighting.reading(picture.opened, part, votes)
+        yield picture, picture.sighting.reading(picture.opened, part, votes, classes)
         start = end
 
 

@@ -9,7 +9,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from torchmetrics import CatMetric, SumMetric
 
-from mnist_cnn.data.datamodule import BatchSampler, DigitDataModule
+from mnist_cnn.data.batches import BatchSampler
+from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS, DataError
 
 
@@ -53,8 +54,8 @@ class TestReport(Callback):
         errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
         count = int(self._count.compute())  # like the errors, of all processes
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or not count:
-            return
+        if not trainer.is_global_zero or not count or data.own is not None:
+            return  # of labelled pictures `LabelledReport` and `BeforeAndAfter` say more
         print(f"{data.dataset} {'test set' if trainer.testing else 'validation split'}: {verdict(len(errors), count)}")
         if trainer.testing and data.dataset == "MNIST" and data.test_set is not None and count == len(data.test_set):
             disputed = set(UNCONFIRMED_TEST_LABELS)

@@ -9,6 +9,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
+from mnist_cnn.callbacks.labelled import LabelledReport
+from mnist_cnn.callbacks.learning import BeforeAndAfter
 from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.results import TestReport
 from mnist_cnn.callbacks.safety import BestAndLast, Guard
@@ -34,6 +36,7 @@ class DigitCLI(LightningCLI):
         parser.add_lightning_class_args(BestAndLast, "checkpoint")
         parser.add_lightning_class_args(TensorBoardFigures, "figures")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.add_lightning_class_args(LabelledReport, "mistakes")
         parser.set_defaults(settings.DEFAULTS)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -54,6 +57,7 @@ class DigitCLI(LightningCLI):
             closing.say(start.news)
         if start.warning:
             closing.say(f"warning: {start.warning}", file=sys.stderr)
+        config["model"]["weights"] = start.defaults.get("model.weights", config["model"]["weights"])
         settings.complete(verb, config, start.checkpoint, start.run)
         settings.fall_back(config["trainer"], args)
         if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training
@@ -88,8 +92,8 @@ class DigitCLI(LightningCLI):
         options = self._get(self.config_init, "trainer")
         if options["enable_checkpointing"] is False:
             self._parser(self.subcommand).callback_keys.remove("checkpoint")
-        callbacks = [*settings.callbacks(options), Guard(STOP_SIGNALS), TestReport(), runs.NoteFolder()]
-        trainer = super().instantiate_trainer(**kwargs, callbacks=callbacks)
+        every = [BeforeAndAfter(), Guard(STOP_SIGNALS), TestReport(), runs.NoteFolder()]
+        trainer = super().instantiate_trainer(**kwargs, callbacks=[*settings.callbacks(options), *every])
         settings.equip(trainer)
         return trainer
 
@@ -115,8 +119,10 @@ class DigitCLI(LightningCLI):
 
     def after_validate(self) -> None:
         """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        closing.calibration(self.trainer, "val")
+        if self.datamodule.own is None:
+            closing.calibration(self.trainer, "val")
 
     def after_test(self) -> None:
         """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        closing.calibration(self.trainer, "test")
+        if self.datamodule.own is None:  # of which `LabelledReport` says it
+            closing.calibration(self.trainer, "test")

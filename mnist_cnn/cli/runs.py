@@ -20,6 +20,8 @@ from mnist_cnn.checkpoints import (
     note_elsewhere,
 )
 from mnist_cnn.cli import history
+from mnist_cnn.errors import SettingsError
+from mnist_cnn.tasks.weights import KEPT
 
 try:
     import fcntl
@@ -47,18 +49,18 @@ def find_start(verb: str, config: Namespace) -> Start:
         CheckpointError: There is none, or it cannot be read.
     """
     path, resume, logs = config.get("ckpt_path"), verb == "fit", logs_of(config)
+    if config["model"]["weights"] is not None and not resume:
+        raise SettingsError(f"--model.weights is what fit starts from: give {verb} its checkpoint by --ckpt_path")
     if path is None:
         if resume:
-            return Start()
+            return _start_anew(config, logs)
         raise CheckpointError(
             f"{verb} needs trained weights: add --ckpt_path=pretrained (comes with the package), --ckpt_path=best "
             f"(of the newest run), --ckpt_path=last or --ckpt_path=FILE"
         )
     found = find_checkpoint(str(path), logs, resume=resume)
     if found:
-        chosen = [config["model"][name] for name in ("network", "optimizer", "schedule")]
-        named = [choice["class_path"] for choice in chosen if isinstance(choice, Namespace)]
-        defaults = checkpoint_arguments(found, resume=resume, trusted=named)
+        defaults = checkpoint_arguments(found, resume=resume, trusted=_named_classes(config))
         run = found.parent.parent
         # A run's own folder: go on there; its curves have what is validated.
         own = run if verb != "validate" and run.name and (run / "config.yaml").exists() else None
@@ -70,6 +72,24 @@ def find_start(verb: str, config: Namespace) -> Start:
     none = f"none yet in {newest}" if newest else "no earlier run to resume"
     news = f"checkpoint: {none}, starting from the beginning"
     return Start(run=newest if newest and newest.name.startswith("version_") else None, news=news)
+
+
+def _named_classes(config: Namespace) -> list[str]:
+    """The import paths of the classes that the user named, which may be imported for a checkpoint."""
+    chosen = [config["model"][name] for name in ("network", "optimizer", "schedule")]
+    return [choice["class_path"] for choice in chosen if isinstance(choice, Namespace)]
+
+
+def _start_anew(config: Namespace, logs: Path) -> Start:
+    """A new run, from chance or from the weights of a checkpoint."""
+    if config["model"]["weights"] is None:
+        return Start()
+    found = find_checkpoint(str(config["model"]["weights"]), logs)
+    assert found is not None  # only to resume there may be none
+    arguments = checkpoint_arguments(found, resume=False, trusted=_named_classes(config))
+    defaults = {f"model.{name}": arguments.get(f"model.{name}") for name in KEPT}
+    known = {name: value for name, value in defaults.items() if value is not None}
+    return Start(defaults={**known, "model.weights": str(found)}, news=f"weights: {found}")
 
 
 def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None:

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
+from mnist_cnn.callbacks.learning import SCORE
 from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli.closing import say
@@ -73,10 +74,12 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
     if verb in ("predict", "export"):
         config["trainer"]["logger"] = False
     place_loggers(config["trainer"], run, draw=verb == "fit")
+    if config["data"]["labelled"] is not None and config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
+        config["checkpoint"]["monitor"] = SCORE
     if config["data"]["val_size"] == 0 or config["trainer"].get("limit_val_batches") == 0:
         if verb == "validate":
             raise DataError("nothing to validate with --data.val_size=0: give a larger one, or use test")
-        if config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
+        if config["checkpoint"]["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE):
             config["checkpoint"]["monitor"] = None  # best is then the last epoch
 
 

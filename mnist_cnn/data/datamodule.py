@@ -1,8 +1,7 @@
 """The LightningDataModule: splits, and loaders that fetch a whole batch by one indexing operation."""
 
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -10,15 +9,18 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, DistributedSampler, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
 from mnist_cnn.arguments import check_arguments, without_paths
-from mnist_cnn.data import files, rendered
+from mnist_cnn.data import files, labelled, rendered
 from mnist_cnn.data.augment import BatchTransform, augmented
+from mnist_cnn.data.batches import BatchSampler, FixedBatches
 from mnist_cnn.data.files import DataError, DatasetName
+from mnist_cnn.data.labelled import LabelledPictures
 from mnist_cnn.data.picture_set import PictureSet
 from mnist_cnn.data.splits import stratified_sample
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.sighting import Layout
 
 
@@ -38,6 +40,8 @@ class DigitDataModule(L.LightningDataModule):
         rendered: NonNegativeInt = 0,
         pictures: list[str] | str | None = None,
         layout: Layout = "digit",
+        labelled: str | None = None,
+        mixed: NonNegativeInt = 5000,
     ) -> None:
         """The splits of a data set.
 
@@ -60,13 +64,18 @@ class DigitDataModule(L.LightningDataModule):
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
             layout: What to read in each of these pictures: the `digit` that is meant, the `row` of digits that is
                 meant, or all rows of a `page`.
+            labelled: Your own pictures to learn from or to be tested on: a folder with a folder of pictures for each
+                class, or a CSV file with the columns file and digits, as `predict` writes it (and writer, if you
+                like). `fit` holds out a fifth of each class for validation, always the same pictures, and those of a
+                writer or of a folder together.
+            mixed: How many images of the data set, and of those that are `rendered`, an epoch has beside `labelled`.
 
         Raises:
             ValueError: An argument is not what its type says.
         """
         check_arguments(locals())
         super().__init__()
-        self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout"])
+        self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout", "labelled", "mixed"])
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size = batch_size
@@ -75,6 +84,12 @@ class DigitDataModule(L.LightningDataModule):
         self.rendered = rendered
         self.pictures = without_paths(pictures)
         self.layout: Layout = layout
+        self.labelled = without_paths(labelled)
+        self.mixed = mixed
+        self.classes = list(DIGITS)
+        self.own: LabelledPictures | None = None
+        self.own_held_out = 0
+        self.trained_on: set[str] = set()
         self.picture_set: PictureSet | None = None
         self.train_set: TensorDataset | None = None
         self.val_set: TensorDataset | None = None
@@ -85,6 +100,10 @@ class DigitDataModule(L.LightningDataModule):
         self._check_options(self._stage("predict"))
         if self._predicts_pictures():
             return
+        if self.labelled is not None:
+            self.own = labelled.read_labelled(self.labelled, self._known_classes())
+            if self._stage() == "test":
+                return
         if not (self.data_dir / self.dataset).exists() and (picture := _picture_in(self.data_dir)):
             raise DataError(
                 f"--data.data_dir={self.data_dir} holds pictures ({picture.name}), and {self.dataset} is not put among "
@@ -106,6 +125,9 @@ class DigitDataModule(L.LightningDataModule):
             DataError: The files are not what they should be, or an option is not for this stage.
         """
         self._check_options(stage)
+        self.classes = self._known_classes()
+        if self.labelled is not None:
+            self._set_up_labelled(self.labelled, stage)
         if stage in ("fit", "validate") and self.train_set is None:
             images, labels = files.load(self.dataset, self.data_dir, train=True)
             if self.val_size >= len(images):
@@ -122,8 +144,12 @@ class DigitDataModule(L.LightningDataModule):
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
+            if self.own is not None:
+                self._mix(self.own, self.own.held_out(self.val_size > 0))
         if stage == "predict" and self.pictures is not None:
-            self.picture_set = PictureSet(self.pictures, self.layout)
+            self.picture_set = PictureSet(self.pictures, self.layout, self.classes)
+        elif stage == "test" and self.own is not None:
+            self.test_set = TensorDataset(*self.own.tensors(self.classes))
         elif stage in ("test", "predict") and self.test_set is None:
             self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
 
@@ -160,6 +186,50 @@ class DigitDataModule(L.LightningDataModule):
             )
         if self.layout != "digit" and self.pictures is None:
             raise DataError(f"--data.layout={self.layout} is for predict with --data.pictures: leave it out")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which labelled pictures were trained on, so that no test of them is taken for one of others."""
+        if self.own is None:
+            return {}
+        return {"labelled": self.labelled, "trained_on": self.own.digests(~self.own.held_out(self.val_size > 0))}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Notes them.
+
+        Raises:
+            DataError: Training goes on without them.
+        """
+        self.trained_on = set(state_dict["trained_on"])
+        if self.labelled is None and self._stage("predict") == "fit":
+            raise DataError(
+                f"this run is trained on labelled pictures: add --data.labelled={state_dict['labelled']} to go on"
+            )
+
+    def _set_up_labelled(self, place: str, stage: str) -> None:
+        if stage == "predict":
+            raise DataError("--data.labelled is for fit, validate and test: predict reads --data.pictures=PLACE")
+        if self.own is None:
+            self.own = labelled.read_labelled(place, self.classes)
+        if stage == "fit":
+            self.classes = labelled.joined_classes(self.own.classes, self.classes)
+        else:
+            labelled.check_classes(self.own.classes, self.classes, place)
+
+    def _mix(self, own: LabelledPictures, held_out: Tensor) -> None:
+        """Puts labelled pictures into both splits, in that for validation first."""
+        assert self.train_set is not None
+        assert self.val_set is not None
+        images, labels = own.tensors(self.classes)
+        self.own_held_out = int(held_out.sum())
+        learned = (images[~held_out], labels[~held_out])
+        self.train_set = labelled.mixed(learned, self.train_set, self.classes, self.mixed)
+        others = labelled.as_classes(self.val_set, self.classes)
+        self.val_set = labelled.dataset((images[held_out], labels[held_out]), others)
+
+    def _known_classes(self) -> list[str]:
+        """Those of the network."""
+        model = self.trainer.lightning_module if self.trainer else None
+        return list(getattr(model, "classes", DIGITS))
 
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"
@@ -199,42 +269,3 @@ def _picture_in(folder: Path) -> Path | None:
     endings = Image.registered_extensions()
     places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
     return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)
-
-
-class BatchSampler(DistributedSampler):
-    """The indices of whole batches, each an int64 tensor.
-
-    The order depends on the seed of `seed_everything` and the epoch alone. Every process gets its own part of each
-    global batch, so that nothing is left out or seen twice. A DistributedSampler by type, because Lightning would
-    replace any other sampler when it trains with several processes.
-    """
-
-    def __init__(self, dataset: TensorDataset, batch_size: int, shuffle: bool, num_replicas: int, rank: int) -> None:
-        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
-        super().__init__(dataset, num_replicas=num_replicas, rank=rank, shuffle=shuffle, seed=seed)
-        self.batch_size = batch_size
-        self.start: Callable[[], int] = lambda: 0
-
-    def __iter__(self) -> Iterator[Tensor]:
-        # Lazily: a trainer that resumes asks for the iterator before it says which epoch and which batch it is.
-        yield from self.batches()[self.start() :]
-
-    def __len__(self) -> int:
-        size = self.batch_size * self.num_replicas
-        full, rest = divmod(len(self.dataset), size)  # type: ignore[arg-type]
-        return max(1, full + (rest >= self.num_replicas))
-
-    def batches(self) -> list[Tensor]:
-        """The batches of this process in the current epoch, by position."""
-        count = len(self.dataset)  # type: ignore[arg-type]
-        order = torch.arange(count)
-        if self.shuffle:
-            order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed * 100_003 + self.epoch))
-        size = self.batch_size * self.num_replicas
-        # A rest that is too small to give every process an image joins the batch before it.
-        starts = [size * i for i in range(1, len(self))]
-        return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
-
-
-class FixedBatches(BatchSampler, SequentialSampler):  # type: ignore[misc]
-    """The same batches in every epoch, for `overfit_batches`; by type what Lightning would put there instead."""

@@ -1,6 +1,7 @@
 """People's pictures as batches for `predict`."""
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mnist_cnn.data.files import DataError
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.pictures import Opened, PictureError, find_pictures, read_picture
-from mnist_cnn.reading.sighting import Layout, Sighting, look
+from mnist_cnn.reading.sighting import Layout, Sighting
+from mnist_cnn.reading.symbol import look_for
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,19 @@ class PictureSet(Dataset):
 
     AT_A_TIME = 8
 
-    def __init__(self, places: list[str] | str, layout: Layout) -> None:
+    def __init__(self, places: list[str] | str, layout: Layout, classes: Sequence[str] = DIGITS) -> None:
         """Finds the files.
 
         Args:
             places: Files, folders and patterns.
             layout: What each picture shows.
+            classes: What the network knows that is to read them.
 
         Raises:
             DataError: There is no picture in these places.
         """
         self.layout: Layout = layout
+        self.classes = classes
         self.paths, self.problems = find_pictures(places)
         self.seen: list[list[SeenPicture]] = []
         if not self.paths:
@@ -73,4 +78,5 @@ class PictureSet(Dataset):
             opened = read_picture(path)
         except PictureError as error:
             return SeenPicture(path, None, None, str(error))
-        return SeenPicture(path, opened, look(pretrained_detector(), opened.pixels, self.layout), opened.remark)
+        seen = look_for(self.classes, pretrained_detector(), opened.pixels, self.layout)
+        return SeenPicture(path, opened, seen, opened.remark)

@@ -41,7 +41,7 @@ def prepare(data_dir: Path, count: int, split: str = "train") -> str:
         One line that says where they are.
     """
     path = _path(data_dir, count, split)
-    glyphs.prepare(data_dir, split, glyphs.COUNT)
+    glyphs.prepare(data_dir, split, _glyphs(count))
     with FileLock(path.with_suffix(".lock"), timeout=7200):
         if not path.exists():
             found = list(track(_found(data_dir, count, split), description="rendering digits", total=count))
@@ -57,6 +57,11 @@ def load(data_dir: Path, count: int, split: str = "train") -> tuple[Tensor, Tens
     return stored["images"], stored["labels"]
 
 
+def _glyphs(count: int) -> int:
+    """How many glyphs are written for so many images: for a few images not all."""
+    return min(glyphs.COUNT, max(1000, count))
+
+
 def _path(data_dir: Path, count: int, split: str) -> Path:
     makers = [Path(str(module.__file__)) for module in (arrangement, scene, surface)]
     content = b"".join(path.read_bytes() for path in (*makers, DETECTOR, Path(__file__)))
@@ -66,7 +71,7 @@ def _path(data_dir: Path, count: int, split: str) -> Path:
 
 def _found(data_dir: Path, count: int, split: str) -> Iterator[tuple[np.ndarray, np.int64]]:
     """Images and labels of what is found in scene after scene."""
-    detector, pool = load_detector(), glyphs.load(data_dir, split, glyphs.COUNT)
+    detector, pool = load_detector(), glyphs.load(data_dir, split, _glyphs(count))
     made = none = k = 0
     while made < count:
         picture, labels, boxes, *_ = compose(pool, np.random.default_rng((3, split == "val", k)))

@@ -15,9 +15,11 @@ from mnist_cnn.networks.base import (
 )
 from mnist_cnn.networks.convolutional import ConvNet, GELUMaxPool, TutorialCNN
 from mnist_cnn.networks.cosine import CosineCNN, CosineFilters, Crop, Towers
+from mnist_cnn.networks.head import DIGITS, HeadError, fit_head
 from mnist_cnn.networks.mlp import MLP
 
 __all__ = [
+    "DIGITS",
     "MLP",
     "MNIST_MEAN",
     "MNIST_STD",
@@ -26,12 +28,14 @@ __all__ = [
     "CosineFilters",
     "Crop",
     "GELUMaxPool",
+    "HeadError",
     "Initialization",
     "Network",
     "ScalePixels",
     "Scaling",
     "Towers",
     "TutorialCNN",
+    "fit_head",
     "initialize_as_dezero",
     "linear_layers",
 ]

@@ -65,7 +65,10 @@ class ScalePixels(nn.Module):
 
 
 def linear_layers(inputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-    """Linear layers with ReLU and dropout, from features of any shape to log-probabilities [B, 10]."""
+    """Linear layers with ReLU and dropout, from features of any shape to log-probabilities [B, 10].
+
+    `fit_head` makes the last one fit other classes.
+    """
     layers: list[nn.Module] = [nn.Flatten()]
     for units in hidden:
         layers += [nn.Linear(inputs, units), nn.ReLU()]

@@ -1,6 +1,7 @@
 """The networks that read: a detector and a classifier, loaded without Lightning so that the first answer comes fast."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mnist_cnn import networks
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, CheckpointError, check_hyperparameters, read_checkpoint
+from mnist_cnn.networks import DIGITS, fit_head
 from mnist_cnn.networks.answers import answers
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.pictures import Picture
@@ -20,9 +22,16 @@ from mnist_cnn.reading.pictures import Picture
 class Classifier(nn.Module):
     """A trained network that answers as its checkpoint says: with a temperature, and shifted copies or not."""
 
-    def __init__(self, network: nn.Module, temperature: float = 1.0, test_time_shift: int = 0) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        temperature: float = 1.0,
+        test_time_shift: int = 0,
+        classes: Sequence[str] | None = None,
+    ) -> None:
         """As the arguments of `DigitClassifier` of these names."""
         super().__init__()
+        self.classes = list(classes or DIGITS)
         self.network, self.temperature, self.test_time_shift = network, temperature, test_time_shift
 
     def forward(self, images: Tensor) -> Tensor:
@@ -40,9 +49,11 @@ def load_classifier(path: Path) -> Classifier:
     settings = content["hyper_parameters"]
     check_hyperparameters({name: settings[name] for name in settings.keys() - {"optimizer", "schedule"}}, path)
     spec = settings.get("network") or {"class_path": "mnist_cnn.networks.TutorialCNN"}
-    network = _build(spec, path)
-    _load(network, content["state_dict"], path)
-    return Classifier(network, settings.get("temperature", 1.0), settings.get("test_time_shift", 0)).eval()
+    network, classes = _build(spec, path), settings.get("classes")
+    fit_head(network, DIGITS, classes or DIGITS)
+    load_weights(network, content["state_dict"], path)
+    temperature, shift = settings.get("temperature", 1.0), settings.get("test_time_shift", 0)
+    return Classifier(network, temperature, shift, classes).eval()
 
 
 def load_detector(path: Path = DETECTOR) -> DetectorNet:
@@ -52,7 +63,7 @@ def load_detector(path: Path = DETECTOR) -> DetectorNet:
         CheckpointError: The file cannot be read, or holds another network.
     """
     network = DetectorNet()
-    _load(network, read_checkpoint(path)["state_dict"], path)
+    load_weights(network, read_checkpoint(path)["state_dict"], path)
     network.eval()
     for block in network.modules():
         if isinstance(block, nn.Sequential) and isinstance(norm := block[1], nn.BatchNorm2d):
@@ -104,7 +115,12 @@ def _build(spec: dict[str, Any], path: Path) -> nn.Module:
     return network
 
 
-def _load(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def load_weights(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Gives a network its weights, from the state of a LightningModule that has it as `network`.
+
+    Raises:
+        CheckpointError: They are those of another network.
+    """
     prefix = "network."
     own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     try:

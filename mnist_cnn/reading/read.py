@@ -12,10 +12,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mnist_cnn.checkpoints import find_checkpoint
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.models import load_classifier, pretrained_classifier, pretrained_detector, probabilities
 from mnist_cnn.reading.pictures import Opened, from_image, read_picture
 from mnist_cnn.reading.results import Reading
-from mnist_cnn.reading.sighting import LAYOUTS, Layout, look
+from mnist_cnn.reading.sighting import LAYOUTS, Layout
+from mnist_cnn.reading.symbol import look_for
 
 Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
 """What can be read; see `read_digits`."""
@@ -67,11 +69,14 @@ def read_digits(
     opened = [_opened(one) for one in (picture if several else [picture])]  # type: ignore[union-attr]
     votes = model is None and checkpoint in (None, "pretrained")
     classifier = _classifier(model, checkpoint)
-    seen = [look(pretrained_detector(), one.pixels, layout) for one in opened]
+    classes = getattr(classifier, "classes", DIGITS)
+    seen = [look_for(classes, pretrained_detector(), one.pixels, layout) for one in opened]
     ends = np.cumsum([len(sighting.images) for sighting in seen])[:-1]
     images = np.concatenate([sighting.images for sighting in seen] or [np.zeros((0, 28, 28), np.uint8)])
     parts = np.split(probabilities(classifier, images), ends)
-    readings = [sighting.reading(one, part, votes) for sighting, one, part in zip(seen, opened, parts, strict=False)]
+    readings = [
+        sighting.reading(one, part, votes, classes) for sighting, one, part in zip(seen, opened, parts, strict=False)
+    ]
     return readings if several else readings[0]
 
 

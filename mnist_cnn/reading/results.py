@@ -1,5 +1,6 @@
 """What was read: rows of digits, each digit with its box, its confidence and its image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,11 @@ UNSURE = 0.8
 GREEN, RED = (0, 130, 60), (200, 30, 30)
 
 
+def joined(names: Sequence[str]) -> str:
+    """The names of symbols in a row as one text: side by side, or with spaces between where a name is longer."""
+    return ("" if all(len(name) == 1 for name in names) else " ").join(names)
+
+
 @dataclass(frozen=True)
 class Row:
     """Digits that stand in a row, N of them, left to right."""
@@ -28,6 +34,12 @@ class Row:
     """Left, top, right, bottom of each digit in pixels of the upright picture, [N, 4]."""
     images: Picture = field(repr=False)
     """What the classifier saw of each digit, [N, 28, 28]."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of each digit or other symbol, N of them: what `digits` joins."""
+        count = len(self.confidences)
+        return [self.digits] if count == 1 else self.digits.split(" ") if " " in self.digits else list(self.digits)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -98,7 +110,7 @@ def annotated(image: Image.Image, rows: list[tuple[Row, Boxes]]) -> Image.Image:
     draw = ImageDraw.Draw(image)
     thick = max(1, round(max(image.size) / 400))
     for row, boxes in rows:
-        for digit, sure, box in zip(row.digits, row.confidences, boxes, strict=True):
+        for digit, sure, box in zip(row.names, row.confidences, boxes, strict=True):
             colour = GREEN if sure >= UNSURE else RED
             draw.rectangle(box.tolist(), outline=colour, width=thick)
             size = float(np.clip(0.4 * (box[3] - box[1]), 10, 40))

@@ -1,5 +1,6 @@
 """What is to be read in a picture: the digits that a detector finds, in rows, before a classifier names them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -7,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import LEAST, SCORE, Detection, Digits, detect
 from mnist_cnn.reading.form import mnist_form
 from mnist_cnn.reading.lines import ALIKE, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
-from mnist_cnn.reading.results import Reading, Row
+from mnist_cnn.reading.results import Reading, Row, joined
 
 Layout = Literal["digit", "row", "page"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -45,13 +47,16 @@ class Sighting:
     turns: int = 0
     """By how many quarter turns to the left the picture was turned to read it."""
 
-    def reading(self, opened: Opened, probabilities: NDArray[np.floating], votes: bool) -> Reading:
+    def reading(
+        self, opened: Opened, probabilities: NDArray[np.floating], votes: bool, classes: Sequence[str] = DIGITS
+    ) -> Reading:
         """What is written there.
 
         Args:
             opened: The picture.
-            probabilities: Of the ten digits to a classifier, for each of `images`, [N, 10].
-            votes: Whether the detector has a say, too.
+            probabilities: Of the classes to a classifier, for each of `images`, [N, C].
+            votes: Whether the detector has a say, too; it knows the ten digits.
+            classes: The names of the C classes.
         """
         if votes:
             both = np.sqrt(probabilities.clip(1e-9) * self.digits.probabilities.clip(1e-9))
@@ -63,7 +68,7 @@ class Sighting:
         for length, sure in zip(self.lengths, self.sureness, strict=True):
             part = slice(start, start + length)
             start += length
-            text = "".join(map(str, answers[part]))
+            text = joined([classes[k] for k in answers[part]])
             whole = float(confidences[part].prod() * sure)
             rows.append(Row(text, whole, confidences[part], boxes[part], self.images[part]))
         upright = np.ascontiguousarray(np.rot90(opened.pixels, self.turns))

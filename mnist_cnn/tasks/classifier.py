@@ -3,6 +3,7 @@
 import inspect
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self, cast
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from mnist_cnn.arguments import check_arguments, class_spec
 from mnist_cnn.checkpoints import INSTANTIATOR, check_hyperparameters, foreign_training, read_checkpoint
-from mnist_cnn.networks import TutorialCNN
+from mnist_cnn.networks import DIGITS, TutorialCNN, fit_head
 from mnist_cnn.networks.answers import answers
 from mnist_cnn.tasks.batches import check_images, check_pixels, labelled, unpacked
 from mnist_cnn.tasks.metrics import StageMetrics
@@ -32,6 +33,7 @@ from mnist_cnn.tasks.optimizers import (
     make_optimizer,
     make_schedule,
 )
+from mnist_cnn.tasks.weights import start_from
 
 Batch = tuple[Tensor, Tensor]
 
@@ -61,6 +63,8 @@ class DigitClassifier(L.LightningModule):
         label_smoothing: ClosedUnitInterval = 0.0,
         test_time_shift: NonNegativeInt = 0,
         temperature: PositiveFloat = 1.0,
+        classes: list[str] | None = None,
+        weights: str | None = None,
     ) -> None:
         """The defaults are the recipe of the tutorial's CNN, its learning rate halved after each epoch.
 
@@ -87,6 +91,10 @@ class DigitClassifier(L.LightningModule):
                 weight, moved by that many pixels up, down, left and right; five times the work. 0 moves nothing.
             temperature: Divides the logits outside training; over 1 it makes the network less sure of its answers,
                 which stay the same (temperature scaling, https://arxiv.org/abs/1706.04599).
+            classes: The names of what it tells apart; its last layer is made to fit. Default: the digits 0 to 9. In
+                `fit` labelled pictures add theirs.
+            weights: What a new run starts from instead of chance: `pretrained`, `best` or `last` of the newest run,
+                or a file. Only weights, classes and temperature are taken over, and the network unless one is given.
 
         Raises:
             ValueError: An argument is not what its type says.
@@ -95,15 +103,18 @@ class DigitClassifier(L.LightningModule):
         super().__init__()
         self._save_plain_hyperparameters(network=network, optimizer=optimizer, schedule=schedule)
         self._optimizer, self._schedule = optimizer, schedule
-        self.network = (TutorialCNN() if network is None else network).to(memory_format=torch.channels_last)
+        if weights is not None:
+            network, kept, classes = start_from(weights, network, classes)
+            self.save_hyperparameters({**self.hparams, **kept})
+        else:
+            network = TutorialCNN() if network is None else network
+            fit_head(network, DIGITS, classes or DIGITS)
+        self.network = network.to(memory_format=torch.channels_last)
         self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
-        self.register_buffer("targets", target_probabilities(label_smoothing), persistent=False)
         self.trained_steps = 0
         self._epoch_so_far: dict[str, dict[str, Any]] = {}
         self._loggers: list[Logger] = []
-        self.train_metrics = StageMetrics("train")
-        self.val_metrics = StageMetrics("val", detailed=True)
-        self.test_metrics = StageMetrics("test", detailed=True)
+        self._name_classes(classes or DIGITS)
 
     def _save_plain_hyperparameters(self, **objects: Any) -> None:
         """Keeps the arguments of `__init__` as plain data, which `torch.load(weights_only=True)` reads.
@@ -113,13 +124,31 @@ class DigitClassifier(L.LightningModule):
         hand the object to `load_from_checkpoint(path, network=...)`, too.
         """
         frame = cast(FrameType, cast(FrameType, inspect.currentframe()).f_back)
-        self.save_hyperparameters(ignore=[*objects], frame=frame)
+        self.save_hyperparameters(ignore=[*objects, "weights"], frame=frame)
         if "_instantiator" in self.hparams:  # built from a command line, a config or a checkpoint
-            self.save_hyperparameters(frame=frame)
+            self.save_hyperparameters(ignore=["weights"], frame=frame)
             return
         specs = {name: class_spec(name, value) for name, value in objects.items() if value is not None}
         made = {"_instantiator": INSTANTIATOR} if any(isinstance(spec, dict) for spec in specs.values()) else {}
         self.save_hyperparameters({**self.hparams, **specs, **made})
+
+    def _name_classes(self, classes: Sequence[str]) -> None:
+        """Sets what depends on the classes, apart from the network."""
+        self.classes = list(classes)
+        if self.classes != list(DIGITS):
+            self.save_hyperparameters({**self.hparams, "classes": self.classes})
+        targets = target_probabilities(self.hparams["label_smoothing"], len(classes))
+        self.register_buffer("targets", targets.to(self.device), persistent=False)
+        self.train_metrics = StageMetrics("train")
+        self.val_metrics = StageMetrics("val", detailed=True, classes=classes)
+        self.test_metrics = StageMetrics("test", detailed=True, classes=classes)
+
+    def setup(self, stage: str) -> None:
+        """Takes over the classes of the pictures that it is to learn."""
+        classes = getattr(getattr(self.trainer, "datamodule", None), "classes", self.classes)
+        if stage == "fit" and classes != self.classes:
+            fit_head(self.network, self.classes, classes)
+            self._name_classes(classes)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps what Lightning does not hand on: the network's arguments, and how long it was trained."""
@@ -185,9 +214,10 @@ class DigitClassifier(L.LightningModule):
         scores, count = self.network(images), images.shape[0]
         if not torch.jit.is_tracing():
             shape = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-            if shape != [count, 10] and not (self.training and shape[1:] == [count, 10]):
+            right = [count, len(self.classes)]
+            if shape != right and not (self.training and shape[1:] == right):
                 kind = type(self.network).__name__
-                raise NetworkError(f"{kind} returned {shape} for {count} images: it must return [{count}, 10]")
+                raise NetworkError(f"{kind} returned {shape} for {count} images: it must return {right}")
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     def on_train_start(self) -> None:
@@ -370,13 +400,15 @@ class DigitClassifier(L.LightningModule):
         self.trained_steps = self.trainer.global_step
 
 
-def target_probabilities(label_smoothing: float) -> Tensor:
+def target_probabilities(label_smoothing: float, classes: int = 10) -> Tensor:
     """What a network shall answer for each label.
 
     Args:
         label_smoothing: The share of the label's probability that is spread over all classes.
+        classes: How many there are, C.
 
     Returns:
-        Float [11, 10]; the last row, which the index -1 means, is for images that show no digit.
+        Float [C + 1, C]; the last row, which the index -1 means, is for images that show no digit.
     """
-    return torch.cat([torch.eye(10).lerp(torch.tensor(0.1), label_smoothing), torch.full((1, 10), 0.1)])
+    flat = torch.full((classes, classes), 1 / classes)
+    return torch.cat([torch.eye(classes).lerp(flat, label_smoothing), flat[:1]])

@@ -1,5 +1,6 @@
 """What is counted of a stage, exactly and cheaply: loss, accuracy, calibration."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
 from mnist_cnn.calibration import BINS
+from mnist_cnn.networks import DIGITS
 
 
 class Totals(Metric):
@@ -50,11 +52,12 @@ class StageMetrics:
     No torch module, so that summaries of the model show networks alone; it follows the device of what it counts.
     """
 
-    def __init__(self, stage: str, detailed: bool = False) -> None:
-        self.stage = stage
+    def __init__(self, stage: str, detailed: bool = False, classes: Sequence[str] = DIGITS) -> None:
+        self.stage, self.classes = stage, classes
+        count = len(classes)
         self.totals = Totals()
-        self.per_class = MulticlassAccuracy(10, average="none", validate_args=False) if detailed else None
-        self.calibration = MulticlassCalibrationError(10, n_bins=BINS, validate_args=False) if detailed else None
+        self.per_class = MulticlassAccuracy(count, average="none", validate_args=False) if detailed else None
+        self.calibration = MulticlassCalibrationError(count, n_bins=BINS, validate_args=False) if detailed else None
         metrics = {"totals": self.totals, "per_class": self.per_class, "calibration": self.calibration}
         self.metrics = {name: metric for name, metric in metrics.items() if metric is not None}
 
@@ -77,8 +80,8 @@ class StageMetrics:
         values = {f"loss/{self.stage}": loss, f"accuracy/{self.stage}": accuracy}
         values[f"error/{self.stage}"] = 100 - 100 * accuracy  # in percent, on which 99.1 and 99.2% can be told apart
         if self.per_class:
-            for digit, accuracy in enumerate(self.per_class.compute()):
-                values[f"per_class_accuracy/{digit}/{self.stage}"] = accuracy
+            for name, accuracy in zip(self.classes, self.per_class.compute(), strict=True):
+                values[f"per_class_accuracy/{name}/{self.stage}"] = accuracy
         if self.calibration:
             values[f"calibration_error/{self.stage}"] = self.calibration.compute()
         return values

@@ -10,8 +10,9 @@ from torch.utils.data import TensorDataset
 
 from mnist_cnn import DigitDataModule
 from mnist_cnn.data.augment import RandomAffine
-from mnist_cnn.data.datamodule import BatchSampler, stratified_sample
+from mnist_cnn.data.batches import BatchSampler
 from mnist_cnn.data.files import DataError, load
+from mnist_cnn.data.splits import stratified_sample
 
 
 def module(mnist_dir: Path, stage: str = "fit", **options: object) -> DigitDataModule:

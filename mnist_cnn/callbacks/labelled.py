@@ -1,0 +1,170 @@
+"""What is said of labelled pictures: which cannot be used, and in `test` how well they are read."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+from mnist_cnn.atomic import replacing
+from mnist_cnn.calibration import Reliability
+from mnist_cnn.callbacks.contact_sheet import contact_sheet
+from mnist_cnn.callbacks.results import verdict
+from mnist_cnn.checkpoints import PRETRAINED
+from mnist_cnn.data.datamodule import DigitDataModule
+from mnist_cnn.data.files import DataError
+from mnist_cnn.data.labelled import LabelledPicture, LabelledPictures
+from mnist_cnn.data.reading_cache import opened
+from mnist_cnn.reading.pictures import PictureError, shown
+from mnist_cnn.reading.results import Reading, Row, joined
+
+MOST_NAMED = 20
+"""Pictures that are named one by one."""
+MOST_SHOWN = 180
+"""Mistakes on the contact sheet."""
+
+say = rank_zero_only(print)
+
+
+class LabelledReport(Callback):
+    """Names labelled pictures that cannot be used; after `test --data.labelled` prints a verdict, draws mistakes."""
+
+    def __init__(self, output: str = "mistakes.png") -> None:
+        """Where the mistakes go.
+
+        Args:
+            output: The contact sheet of pictures that `test --data.labelled` got wrong, PNG, and -2.png and so on for
+                its further pages.
+        """
+        self.output = Path(output)
+        self._answers: list[Tensor] = []
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Finds out before the work whether there is a place for its result; names what cannot be used."""
+        own = _own(trainer)
+        if own is None:
+            return
+        if stage == "test" and (self.output.is_dir() or self.output.suffix.lower() != ".png"):
+            raise DataError(f"{str(self.output)!r} is no PNG file: choose one with --mistakes.output=FILE.png")
+        lines = own.problems + [
+            f"{shown(label.path)}, labelled {label.text}: {_short(why)}" for label, why in own.missed
+        ]
+        for line in lines[:MOST_NAMED]:
+            say(f"warning: {line}", file=sys.stderr)
+        if len(lines) > MOST_NAMED:
+            say(f"warning: and {len(lines) - MOST_NAMED:,} more pictures like these", file=sys.stderr)
+
+    def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Starts empty."""
+        self._answers.clear()
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
+        """Notes the answers."""
+        own = _own(trainer)
+        if own is not None:
+            indices = trainer.test_dataloaders.sampler.batches()[batch_idx]  # type: ignore[union-attr]
+            probabilities = outputs.exp()
+            if trainer.ckpt_path == str(PRETRAINED):  # as in `predict`, where both networks of the package vote
+                votes = torch.cat([picture.votes for picture in own.pictures])[indices].to(outputs.device)
+                both = (probabilities.clamp(min=1e-9) * votes.clamp(min=1e-9)).sqrt()
+                probabilities = both / both.sum(dim=1, keepdim=True)
+            scores = torch.cat([picture.scores for picture in own.pictures])[indices].to(outputs.device)
+            confidence, answers = probabilities.max(dim=1)
+            confidence *= scores
+            numbers = (indices.to(outputs.device), answers, batch[1], confidence)
+            self._answers.append(torch.stack([number.double() for number in numbers], dim=1))
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Prints the verdict, the worst confusion and what to look at; draws the mistakes."""
+        own = _own(trainer)
+        if own is None or not self._answers:
+            return
+        if trainer.world_size > 1:
+            raise DataError("labelled pictures are tested in one process: add --trainer.devices=1")
+        table = torch.cat(self._answers).cpu()
+        wrong = table[table[:, 1] != table[:, 2]]
+        missed = sum(len(label.names) for label, _ in own.missed)
+        data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        print(f"labelled pictures: {verdict(len(wrong) + missed, len(table) + missed)}")
+        if missed:
+            print(f"of these errors {missed} are in {len(own.missed)} pictures in which not just that was found")
+        if sentence := worst_confusion(table[:, 2].int().tolist(), table[:, 1].int().tolist(), data.classes):
+            print(sentence)
+        error = Reliability.of(table[:, 3], table[:, 1] == table[:, 2]).error
+        print(f"expected calibration error: {error:.2%}")
+        known = sum(picture.digest in data.trained_on for picture in own.pictures)
+        if known:
+            print(
+                f"warning: {known} of these pictures were trained on, so this is no test: give others", file=sys.stderr
+            )
+        if len(wrong) or missed:
+            self._draw(own, table, data.classes)
+
+    def _draw(self, own: LabelledPictures, table: Tensor, classes: Sequence[str]) -> None:
+        owners, rows = own.owners, {int(row[0]): row for row in table}
+        of_picture: dict[int, list[Tensor | None]] = {}
+        for symbol, owner in enumerate(owners):
+            of_picture.setdefault(owner, []).append(rows.get(symbol))
+        cells = []
+        for owner, answers in of_picture.items():
+            told = [row for row in answers if row is not None]
+            if len(told) == len(answers) and any(row[1] != row[2] for row in told):
+                cells.append(_cell(own.pictures[owner], torch.stack(told), classes))
+        for label, _ in own.missed:
+            try:
+                cells.append((f"{shown(label.path)} is {label.text}", Reading([], opened(label))))
+            except PictureError:
+                continue
+        pages = 0
+        for pages, page in enumerate(contact_sheet(cells[:MOST_SHOWN]), start=1):
+            path = self.output if pages == 1 else self.output.with_name(f"{self.output.stem}-{pages}.png")
+            try:
+                with replacing(path) as file:
+                    page.save(file, format="PNG")
+            except OSError as error:
+                raise DataError(
+                    f"cannot write {path} ({error.strerror}): choose another file with --mistakes.output=FILE.png"
+                ) from error
+        if pages:
+            more = f" to {self.output.stem}-{pages}.png" if pages > 1 else ""
+            print(f"mistakes: {self.output}{more}, {min(len(cells), MOST_SHOWN)} pictures")
+
+
+def worst_confusion(labels: list[int], answers: list[int], classes: Sequence[str]) -> str:
+    """The confusion that costs most, in words; empty where all answers are right."""
+    confused = Counter((label, answer) for label, answer in zip(labels, answers, strict=True) if label != answer)
+    if not confused:
+        return ""
+    (label, answer), times = confused.most_common(1)[0]
+    back = confused[answer, label]
+    other_way = f", and {back} the other way round" if back else ""
+    count = labels.count(label)
+    return f"most often confused: {classes[label]} is read as {classes[answer]}, {times} of {count} times{other_way}"
+
+
+def _cell(picture: LabelledPicture, rows: Tensor, classes: Sequence[str]) -> tuple[str, Reading]:
+    """A picture with what was answered: rows of number, answer, label and confidence, [N, 4]."""
+    seen = picture.opened()
+    text = joined([classes[k] for k in rows[:, 1].int().tolist()])
+    sure = rows[:, 3].float().numpy()
+    boxes = picture.boxes.numpy() * np.float32(seen.factor)
+    row = Row(text, float(sure.prod()), sure, boxes, picture.images.numpy())
+    return f"{shown(picture.label.path)} is {picture.label.text}", Reading([row], seen, picture.turns)
+
+
+def _own(trainer: L.Trainer) -> LabelledPictures | None:
+    return getattr(getattr(trainer, "datamodule", None), "own", None)
+
+
+def _short(reason: str) -> str:
+    """Without the name of the file, which stands before it."""
+    return reason.rpartition(": ")[2]

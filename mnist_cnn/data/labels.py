@@ -1,0 +1,122 @@
+"""Pictures with labels: found in folders of classes, or in a CSV file such as `predict` writes."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from mnist_cnn.data.files import DataError
+from mnist_cnn.reading.pictures import find_pictures, shown
+
+LONGEST = 24
+"""Characters that the name of a class may have."""
+CORNERS = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class Label:
+    """What somebody says that a picture shows."""
+
+    path: Path
+    names: tuple[str, ...]
+    """The class of each symbol, left to right."""
+    writer: str = ""
+    """Who wrote it, where that is known: what one hand wrote is held out together."""
+    crop: tuple[float, ...] = ()
+    """Left, top, right, bottom of a row in pixels of the upright picture; empty for the whole of it."""
+
+    @property
+    def text(self) -> str:
+        """The names in a row."""
+        return ("" if all(len(name) == 1 for name in self.names) else " ").join(self.names)
+
+
+def find_labels(place: str, known: list[str]) -> tuple[list[Label], list[str]]:
+    """Finds pictures and what they show.
+
+    Args:
+        place: A folder with a folder of pictures for each class, as torchvision's ImageFolder has them, or a CSV file
+            with the columns file and digits. Folders within those of the classes are taken for writers; so is the
+            column writer. Files are looked for beside the CSV file, then in the current folder.
+        known: Names of classes; a text of several characters that is none of them is a row of symbols, whose names
+            have spaces between them or one character each.
+
+    Returns:
+        The labels in the order of their names or lines, and a line about each thing that could not be used.
+
+    Raises:
+        DataError: Nothing is there, or not in one of these two forms.
+    """
+    path = Path(place).expanduser()
+    if path.is_dir():
+        labels, problems = _of_folder(path)
+    elif path.is_file() and path.suffix.lower() not in Image.registered_extensions():
+        labels, problems = _of_csv(path, known)
+    else:
+        what = "is a picture" if path.is_file() else "does not exist"
+        raise DataError(
+            f"--data.labelled={shown(place)} {what}: give a folder with a folder of pictures for each class, or a CSV "
+            f"file with the columns file and digits"
+        )
+    for name in dict.fromkeys(name for label in labels for name in label.names):
+        if not name.isprintable() or any(map(str.isspace, name)) or len(name) > LONGEST:
+            raise DataError(
+                f"{shown(name)!r} cannot be the name of a class: give it at most {LONGEST} characters and no spaces"
+            )
+    if not labels:
+        reasons = "; ".join(problems[:3]) or "it is empty"
+        raise DataError(f"--data.labelled={shown(place)} has no labelled pictures ({reasons})")
+    return labels, problems
+
+
+def _of_folder(folder: Path) -> tuple[list[Label], list[str]]:
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not classes:
+        tables = sorted(folder.glob("*.csv"))
+        instead = f"give --data.labelled={shown(tables[0])}" if tables else f"put each into {shown(folder)}/CLASS/"
+        raise DataError(
+            f"--data.labelled={shown(folder)} has no folders of classes, so nobody knows what its pictures show: "
+            f"{instead}"
+        )
+    labels, problems = [], []
+    for place in classes:
+        paths, complaints = find_pictures(str(place))
+        problems += complaints
+        for path in paths:
+            inner = path.relative_to(place).parent
+            labels.append(Label(path, (place.name,), "" if inner == Path() else str(inner)))
+    return labels, problems
+
+
+def _of_csv(table: Path, known: list[str]) -> tuple[list[Label], list[str]]:
+    try:
+        text = table.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        header = text.partition("\n")[0]
+        delimiter = max(",;\t", key=header.count)  # spreadsheets of some countries write semicolons
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{shown(table)} cannot be read as a CSV file: {error}") from error
+    missing = {"file", "digits"} - set(rows[0] if rows else header.strip().split(delimiter))
+    if missing:
+        raise DataError(
+            f"{shown(table)} has no column {' and no column '.join(sorted(missing))}: its first line must be "
+            f"file,digits, and may have writer, too"
+        )
+    labels, problems = [], []
+    for number, row in enumerate(rows, start=2):
+        file, digits = ((row[name] or "").strip() for name in ("file", "digits"))
+        if not file or not digits:
+            problems.append(f"{shown(table)}, line {number}: no {'file' if not file else 'label'}, left out")
+            continue
+        path = table.parent / Path(file).expanduser()
+        path = path if path.exists() else Path(file).expanduser()
+        names = (digits,) if digits in known else tuple(digits.split() if " " in digits else digits)
+        try:
+            corners = [float(row[name]) for name in CORNERS if row.get(name)]
+        except ValueError:
+            corners = []
+        crop = tuple(corners) if len(corners) == len(CORNERS) else ()
+        labels.append(Label(path, names, (row.get("writer") or "").strip(), crop))
+    return labels, problems

@@ -1,0 +1,137 @@
+"""What the reader finds in labelled pictures, kept beside them."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mnist_cnn import networks, reading
+from mnist_cnn.atomic import replacing
+from mnist_cnn.checkpoints import DETECTOR
+from mnist_cnn.data.labels import Label
+from mnist_cnn.reading.models import pretrained_detector
+from mnist_cnn.reading.pictures import Opened, Picture, PictureError, read_picture
+from mnist_cnn.reading.symbol import look_for
+
+MARGIN = 0.3
+"""Of a row's height: what is left around it when it is cut out of a page."""
+
+
+class Found(NamedTuple):
+    """What was found in a picture, N symbols."""
+
+    digest: str
+    """Of the file."""
+    images: Tensor
+    """Uint8 [N, 28, 28]."""
+    boxes: Tensor
+    """Left, top, right, bottom in pixels of the picture as it was read, float [N, 4]."""
+    scores: Tensor
+    """The probability that there is something, float [N]."""
+    votes: Tensor
+    """Of which digit it is, to the detector, float [N, 10]."""
+    turns: int
+    """By how many quarter turns to the left it was turned to read it."""
+
+
+class ReadingCache:
+    """Reads labelled pictures, those that were read before by looking it up; another reader begins anew."""
+
+    def __init__(self, place: Path) -> None:
+        """Reads what is there for a folder or a CSV file: a hidden file in the folder or beside the other one."""
+        self.path = place / ".labelled.pt" if place.is_dir() else place.with_name(f".{place.name}.labelled.pt")
+        makers = [path for module in (reading, networks) for path in sorted(Path(module.__path__[0]).glob("*.py"))]
+        content = b"".join(path.read_bytes() for path in (*makers, DETECTOR, Path(__file__)))
+        self._reader = hashlib.sha256(content).hexdigest()
+        self._before: dict[str, Any] = {}
+        self._now: dict[str, Any] = {}
+        try:
+            stored = torch.load(self.path, weights_only=True)
+            if stored["reader"] == self._reader:
+                self._before = stored["found"]
+        except Exception:  # none yet, or a damaged one
+            pass
+
+    def read(self, label: Label, symbols: list[str]) -> Found | str:
+        """Finds in a picture what its label says.
+
+        Args:
+            label: What is there.
+            symbols: The classes of all labels that are no digits; see `look_for`.
+
+        Returns:
+            What was found, or why that is not what the label says.
+        """
+        try:
+            content = label.path.read_bytes()
+        except OSError as error:
+            return error.strerror or str(error)
+        digest, count = hashlib.sha256(content).hexdigest(), len(label.names)
+        key = f"{digest} {label.crop} {count == 1} {bool(symbols)}"
+        if key not in self._now:
+            try:
+                self._now[key] = self._before.get(key) or _find(content, label, symbols)
+            except PictureError as error:
+                return str(error)
+        found = self._now[key]
+        if len(found["images"]) == count:
+            return Found(digest, **found)
+        number = len(found["images"])
+        return f"{number} digits were found, its label has {count}" if number else "no digit was found"
+
+    def save(self) -> None:
+        """Keeps what was used now; nothing where the folder cannot be written."""
+        if self._now.keys() == self._before.keys():
+            return
+        try:
+            with replacing(self.path) as file:
+                torch.save({"reader": self._reader, "found": self._now}, file)
+        except OSError:
+            pass
+
+
+def opened(label: Label, content: bytes | None = None) -> Opened:
+    """Reads the picture of a label, or the row in it that the label is for.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    whole = read_picture(label.path if content is None else io.BytesIO(content))
+    if not label.crop:
+        return whole
+    left, top, right, bottom = np.array(label.crop) / whole.factor
+    more = MARGIN * (bottom - top)
+    height, width = whole.pixels.shape[:2]
+    x, far = np.clip(np.rint([left - more, right + more]), 0, width).astype(int)
+    y, deep = np.clip(np.rint([top - more, bottom + more]), 0, height).astype(int)
+    if far - x < 8 or deep - y < 8:
+        raise PictureError(f"the row {' '.join(f'{side:.0f}' for side in label.crop)} is not in the picture")
+    return whole._replace(pixels=np.ascontiguousarray(whole.pixels[y:deep, x:far]))
+
+
+def _find(content: bytes, label: Label, symbols: list[str]) -> dict[str, Any]:
+    picture = opened(label, content).pixels
+    if picture.shape[:2] == (28, 28) and len(label.names) == 1:
+        image, box = torch.from_numpy(_as_it_is(picture)), torch.tensor([[0.0, 0, 28, 28]])
+        return {"images": image, "boxes": box, "scores": torch.ones(1), "votes": torch.full((1, 10), 0.1), "turns": 0}
+    layout = "digit" if len(label.names) == 1 else "row"
+    seen = look_for(symbols, pretrained_detector(), picture, layout)  # type: ignore[arg-type]
+    arrays = {
+        "images": seen.images,
+        "boxes": seen.digits.boxes,
+        "scores": seen.digits.scores,
+        "votes": seen.digits.probabilities,
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
+    return {**tensors, "turns": seen.turns}
+
+
+def _as_it_is(picture: Picture) -> Picture:
+    """A picture of 28x28 in MNIST's colours, white on black: uint8 [1, 28, 28]."""
+    grey = np.rint(picture.mean(axis=2)).astype(np.uint8)
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return (255 - grey if np.median(rim) > 127 else grey)[None]

@@ -1,0 +1,295 @@
+"""Labelled pictures: found, read, cached, held out; learned from and tested on from the command line."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import enlarged, finished, on_paper
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from mnist_cnn import DigitClassifier
+from mnist_cnn.callbacks.labelled import worst_confusion
+from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
+from mnist_cnn.data import files, reading_cache
+from mnist_cnn.data.files import DataError
+from mnist_cnn.data.labelled import as_classes, joined_classes, read_labelled
+from mnist_cnn.data.labels import find_labels
+from mnist_cnn.networks import DIGITS, MLP, CosineCNN, HeadError, fit_head
+
+Cli = Callable[..., None]
+Fails = Callable[..., str]
+Mnist = tuple[Tensor, Tensor]
+LETTERS = {"alef": 0, "beth": 1}
+"""Classes with names of their own, and the digits of MNIST that stand for them."""
+
+
+@pytest.fixture(scope="module")
+def mnist(mnist_dir: Path) -> Mnist:
+    return files.load("MNIST", mnist_dir, train=True)
+
+
+def saved(images: Tensor, folder: Path, name: str = "{}.png", negative: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images[:, 0]):
+        Image.fromarray((255 - image if negative else image).numpy()).save(folder / name.format(number))
+
+
+def digits(mnist: Mnist, digit: int, count: int, start: int = 0) -> Tensor:
+    return mnist[0][mnist[1] == digit][start : start + count]
+
+
+def letters(folder: Path, mnist: Mnist, count: int = 10, start: int = 0) -> Path:
+    for name, digit in LETTERS.items():
+        saved(digits(mnist, digit, count, start), folder / name)
+    return folder
+
+
+def page(mnist: Mnist, *labels: int) -> Image.Image:
+    """Digits in a row on paper."""
+    inks = [enlarged(digits(mnist, label, 1)[0, 0].numpy(), 60) for label in labels]
+    sheet = np.concatenate([finished(on_paper(ink, (120, 90), (30, 20))) for ink in inks], axis=1)
+    return Image.fromarray(sheet)
+
+
+def test_folders_of_classes_hold_folders_of_writers(tmp_path: Path, mnist: Mnist) -> None:
+    saved(digits(mnist, 3, 2), tmp_path / "3")
+    saved(digits(mnist, 4, 1), tmp_path / "four" / "anna")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "5").mkdir()
+    labels, problems = find_labels(str(tmp_path), [])
+    assert [(label.path.name, label.names, label.writer) for label in labels] == [
+        ("0.png", ("3",), ""),
+        ("1.png", ("3",), ""),
+        ("0.png", ("four",), "anna"),
+    ]
+    assert len(problems) == 1
+    assert "5: no pictures in this folder" in problems[0]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_table_as_predict_writes_it(tmp_path: Path, delimiter: str) -> None:
+    lines = [
+        ["file", "digits", "confidence", "left", "top", "right", "bottom", "writer"],
+        ["a.png", "012", "0.9", "1", "2", "30.5", "40", "kid"],
+        ["a.png", "alef", "0.9", "", "", "", "", ""],
+        ["a.png", "alef beth", "", "", "", "", "", ""],
+        ["b.png", "", "", "", "", "", "", ""],
+    ]
+    (tmp_path / "a.png").touch()
+    (tmp_path / "t.csv").write_text("\ufeff" + "\n".join(delimiter.join(line) for line in lines), encoding="utf-8")
+    labels, problems = find_labels(str(tmp_path / "t.csv"), ["alef", "beth"])
+    assert [label.names for label in labels] == [("0", "1", "2"), ("alef",), ("alef", "beth")]
+    assert (labels[0].crop, labels[0].writer, labels[1].crop) == ((1.0, 2.0, 30.5, 40.0), "kid", ())
+    assert {label.path for label in labels} == {tmp_path / "a.png"}
+    assert [problem.rpartition("/")[2] for problem in problems] == ["t.csv, line 5: no label, left out"]
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ({}, "has no folders of classes"),
+        ({"x.png": "1"}, "has no folders of classes.*put each into"),
+        ({"t.csv": "1"}, r"give --data.labelled=.*t\.csv"),
+        ({"a/x.txt": "1"}, "no labelled pictures"),
+        ({"a b/x.png": "1"}, "'a b' cannot be the name of a class"),
+        ({"a/x.png": "no picture"}, "nothing was found in the pictures"),
+    ],
+)
+def test_what_is_no_folder_of_labelled_pictures(tmp_path: Path, made: dict[str, str], message: str) -> None:
+    for name, text in made.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message) as error:
+        read_labelled(str(tmp_path), DIGITS)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_table(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    for text, message in {"file,label\na,1": "no column digits", "": "no column digits and no column file"}.items():
+        table.write_text(text)
+        with pytest.raises(DataError, match=message):
+            find_labels(str(table), [])
+    with pytest.raises(DataError, match="does not exist"):
+        find_labels(str(tmp_path / "other.csv"), [])
+    (tmp_path / "x.png").touch()
+    with pytest.raises(DataError, match="is a picture"):
+        find_labels(str(tmp_path / "x.png"), [])
+
+
+def test_classes_are_two_to_sixty_two() -> None:
+    assert joined_classes(["3", "7"], DIGITS) == list(DIGITS)
+    assert joined_classes(["7", "A"], DIGITS) == [*DIGITS, "A"]
+    assert joined_classes(["A", "B"], DIGITS) == ["A", "B"]
+    for names, message in ((["A"], "too few"), ([str(n) for n in range(63)], "too many")):
+        with pytest.raises(DataError, match=message):
+            joined_classes(names, DIGITS)
+
+
+def test_pictures_are_read_once_and_rows_are_aligned(
+    tmp_path: Path, mnist: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(digits(mnist, 3, 1), tmp_path, "as_it_is.png")
+    saved(digits(mnist, 4, 1), tmp_path, "negative.png", negative=True)
+    page(mnist, 2).save(tmp_path / "one.png")
+    page(mnist, 2, 0, 3).save(tmp_path / "row.png")
+    page(mnist, 2, 0, 7).save(tmp_path / "other.png")
+    table = tmp_path / "t.csv"
+    rows = ["as_it_is.png,3", "negative.png,4", "one.png,2", "row.png,203", "other.png,2077", "gone.png,1"]
+    table.write_text("\n".join(["file,digits", *rows]))
+    own = read_labelled(str(table), DIGITS)
+    assert own.names == [*"342203"]
+    assert own.owners == [0, 1, 2, 3, 3, 3]
+    images, labels = own.tensors(DIGITS)
+    assert (images.shape, images.dtype, labels.tolist()) == ((6, 1, 28, 28), torch.uint8, [3, 4, 2, 2, 0, 3])
+    assert torch.equal(images[:2], torch.cat([digits(mnist, 3, 1), digits(mnist, 4, 1)]))
+    reasons = {label.path.name: why for label, why in own.missed}
+    assert reasons == {"other.png": "3 digits were found, its label has 4", "gone.png": "No such file or directory"}
+    assert own.pictures[3].opened().pixels.shape == (120, 270, 3)
+
+    read = []
+    real = reading_cache.look_for
+    monkeypatch.setattr(reading_cache, "look_for", lambda *args: read.append(args) or real(*args))
+    assert torch.equal(read_labelled(str(table), DIGITS).tensors(DIGITS)[0], images)
+    assert not read
+    page(mnist, 2, 5).save(tmp_path / "one.png")
+    table.write_text("\n".join(["file,digits", *rows[:2], "one.png,25", *rows[3:]]))
+    assert read_labelled(str(table), DIGITS).names == [*"3425203"]
+    assert len(read) == 1
+    (tmp_path / ".t.csv.labelled.pt").write_bytes(b"damaged")
+    read_labelled(str(table), DIGITS)
+    assert len(read) == 4
+
+
+def test_one_picture_with_two_labels_is_named(tmp_path: Path, mnist: Mnist) -> None:
+    for name in "38":
+        saved(digits(mnist, 3, 1), tmp_path / name)
+    with pytest.raises(DataError, match=r"8/0.png and .*3/0.png are the same picture with two labels, 8 and 3"):
+        read_labelled(str(tmp_path), DIGITS)
+
+
+def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist) -> None:
+    for digit in (3, 4):
+        saved(digits(mnist, digit, 10), tmp_path / "alone" / str(digit))
+        saved(digits(mnist, digit, 1, 20), tmp_path / "alone" / str(digit + 2))
+        for writer in range(5):
+            saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "writers" / str(digit) / f"w{writer}")
+            saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "one" / str(digit) / "w")
+    for folder, counts in {"alone": {"3": 2, "4": 2, "5": 0, "6": 0}, "one": {"3": 1, "4": 1}}.items():
+        own = read_labelled(str(tmp_path / folder), DIGITS)
+        chosen = own.held_out()
+        assert torch.equal(chosen, own.held_out())
+        held = [name for name, out in zip(own.names, chosen.tolist(), strict=True) if out]
+        assert {name: held.count(name) for name in counts} == counts
+    own = read_labelled(str(tmp_path / "writers"), DIGITS)
+    writers = {(own.pictures[k].label.writer, out) for k, out in zip(own.owners, own.held_out().tolist(), strict=True)}
+    assert len(writers) == 5
+    assert sum(out for _, out in writers) == 1
+
+
+def test_digits_are_mixed_in_where_they_are_classes() -> None:
+    data = TensorDataset(torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 7, -1]))
+    assert as_classes(data, ["1", "7", "A"])[1].tolist() == [0, 1, -1]
+    assert len(as_classes(data, ["A", "B"])[1]) == 0
+
+
+def test_a_head_keeps_the_classes_that_it_knew() -> None:
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for network in (MLP(hidden=(5,)), CosineCNN(towers=2)):
+        network.eval()
+        before = network(images)
+        fit_head(network, DIGITS, ["7", "A", "3"])
+        after = network(images)
+        assert after.shape == (5, 3)
+        if isinstance(network, MLP):  # the mean of towers is one of probabilities
+            torch.testing.assert_close(after[:, 0] - after[:, 2], before[:, 7] - before[:, 3])
+    own = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 2))
+    fit_head(own, DIGITS, ["A", "B"])
+    assert own[1].out_features == 2
+    with pytest.raises(HeadError, match="build it with 3"):
+        fit_head(own, DIGITS, ["A", "B", "C"])
+    with pytest.raises(HeadError, match="no linear layer"):
+        fit_head(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3)), DIGITS, ["A", "B"])
+
+
+def test_the_worst_confusion_in_words() -> None:
+    labels, answers = [0, 0, 0, 1, 1, 2], [1, 1, 0, 0, 1, 2]
+    assert worst_confusion(labels, answers, ["a", "b", "c"]) == (
+        "most often confused: a is read as b, 2 of 3 times, and 1 the other way round"
+    )
+    assert worst_confusion([1], [1], ["a", "b"]) == ""
+
+
+def test_classes_with_names_from_fit_to_predict(
+    cli: Cli, fails: Fails, tmp_path: Path, mnist: Mnist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters(tmp_path / "mine", mnist)
+    letters(tmp_path / "others", mnist, 10, 50)
+    saved(digits(mnist, 0, 1, 70), tmp_path / "others" / "beth", "wrong.png")
+    line = fails(cli, "test", "--ckpt_path=pretrained", "--data.labelled=mine")
+    assert "classes that this checkpoint does not know (alef, beth)" in line
+    assert "fit --config finetune --data.labelled=mine" in line
+
+    quick = ["--model.network=MLP", "--model.network.hidden=[8]", "--trainer.max_epochs=2"]
+    cli("fit", *quick, "--data.labelled=mine", "--data.batch_size=100")
+    assert "your pictures, held out: " in capsys.readouterr().out
+    saved_hparams = read_checkpoint(Path("lightning_logs/version_0/checkpoints/best.ckpt"))["hyper_parameters"]
+    assert saved_hparams["classes"] == ["alef", "beth"]
+    assert DigitClassifier.load_from_checkpoint("lightning_logs/version_0/checkpoints/best.ckpt").classes == [*LETTERS]
+
+    cli("test", "--ckpt_path=best", "--data.labelled=others")
+    out = capsys.readouterr().out
+    assert "labelled pictures: accuracy 95.24%, 1 errors in 21 (95% interval 77.33% to 99.15%)" in out
+    assert "most often confused: beth is read as alef, 1 of 11 times" in out
+    assert "expected calibration error" in out
+    assert "mistakes: mistakes.png, 1 pictures" in out
+    assert Image.open("mistakes.png").size[0] > 100
+    cli("test", "--ckpt_path=best", "--data.labelled=mine")
+    assert "16 of these pictures were trained on" in capsys.readouterr().err
+    cli("validate", "--ckpt_path=best", "--data.labelled=mine")
+    assert "your pictures, held out: accuracy 100.00%, 0 errors in 4" in capsys.readouterr().out
+    assert "add --data.labelled=mine to go on" in fails(cli, "fit", "--ckpt_path=last", "--trainer.max_epochs=3")
+
+    cli("predict", "--ckpt_path=best", "--data.pictures=others/beth")
+    with Path("predictions.csv").open(newline="") as file:
+        assert {row["digits"] for row in csv.DictReader(file)} == {"alef", "beth"}
+    cli("test", "--ckpt_path=best", "--data.labelled=predictions.csv")  # as it was read, so without a mistake
+    assert "accuracy 100.00%, 0 errors in 11" in capsys.readouterr().out
+    cli("export", "--ckpt_path=best", "--format=pt2")
+    names = {"classes": ""}
+    torch.export.load("digits.pt2", extra_files=names)
+    assert names["classes"] == "alef beth"
+
+
+def test_fine_tuning_never_calls_worse_weights_best(
+    cli: Cli, tmp_path: Path, mnist: Mnist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for digit in range(10):
+        saved(digits(mnist, digit, 5, 40), tmp_path / "mine" / str(digit))
+    preset = str(Path(__file__).parents[2] / "mnist_cnn/configs/finetune.yaml")
+    small = ["--data.rendered=0", "--data.mixed=100", "--data.val_size=200", "--trainer.max_epochs=1"]
+    ruin = ["--model.learning_rate=3", "--trainer.limit_train_batches=2"]
+    cli("fit", "--config", preset, "--data.labelled=mine", *small, *ruin)
+    out = capsys.readouterr().out
+    assert f"weights: {PRETRAINED}" in out
+    assert "your pictures, held out: 100.00% before, 100.00% after (10 and 10 of 10 right)" in out
+    assert "MNIST validation split: " in out
+    assert "no epoch was better than the weights that it began with" in out
+    best = read_checkpoint(Path("lightning_logs/version_0/checkpoints/best.ckpt"))
+    begun = read_checkpoint(PRETRAINED)
+    assert all(torch.equal(best["state_dict"][name], value) for name, value in begun["state_dict"].items())
+    for name in ("network", "temperature", "test_time_shift"):
+        assert best["hyper_parameters"][name] == begun["hyper_parameters"][name]
+
+
+def test_weights_in_python_and_for_the_wrong_verb(cli: Cli, fails: Fails) -> None:
+    model = DigitClassifier(weights="pretrained", classes=["3", "A"])
+    assert (model.classes, model.network.classifier[-2].out_features) == (["3", "A"], 2)
+    assert model.hparams["temperature"] == read_checkpoint(PRETRAINED)["hyper_parameters"]["temperature"]
+    assert "is what fit starts from" in fails(cli, "test", "--ckpt_path=pretrained", "--model.weights=pretrained")
+    assert "no run in" in fails(cli, "fit", "--model.weights=best")
