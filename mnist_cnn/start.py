@@ -30,5 +30,5 @@ def fail(error: BaseException | str) -> NoReturn:
 
 
 def program() -> str:
-    """What the user typed to start the command line."""
-    return "python scripts/train.py" if Path(sys.argv[0]).name == "train.py" else "mnist-cnn"
+    """What the user types to start the command line: a script where a script was started."""
+    return "python scripts/train.py" if Path(sys.argv[0]).name in ("train.py", "draw.py") else "mnist-cnn"
