@@ -1,6 +1,9 @@
-"""Makes the weights that come with the package: trains, fits the temperature on the validation split, keeps no more.
+"""Makes the weights that come with the package: trains, calibrates on what was held out, keeps no more.
 
-    python scripts/pretrain.py --config handwriting --folder /tmp/pretrain
+    python scripts/pretrain.py --config detector --folder /tmp/detector
+    python scripts/pretrain.py --config handwriting --folder /tmp/handwriting
+
+The detector comes first: the classifier is trained on what it finds in scenes, and learns how much both answers weigh.
 
 A run that was interrupted goes on where it stood, and one that is finished is not trained again: the same command
 again does both. Arguments that are not known here go to `fit`.
@@ -14,18 +17,24 @@ from typing import Any
 import ensemble
 import experiments
 import torch
+from pretraining.detector import fit_calibration, fit_votes
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
-from mnist_cnn.checkpoints import PRETRAINED, find_checkpoint, read_checkpoint
-from mnist_cnn.cli import DigitCLI, fail, run
+from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, find_checkpoint, read_checkpoint
+from mnist_cnn.cli import DigitCLI, detector_cli, fail, run
 from mnist_cnn.cli.quick import config_file
+from mnist_cnn.data import glyphs
+from mnist_cnn.data.files import default_data_dir
 from mnist_cnn.errors import ScriptParser, SettingsError, explain
+from mnist_cnn.reading.models import load_classifier, load_detector
 from mnist_cnn.tasks.classifier import DigitClassifier
 
+SCENES = 400
+"""How many scenes the detector is calibrated on."""
 LARGEST = 3_000_000
 """Bytes: what a package may weigh more for its weights."""
 
@@ -45,13 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="the preset that is trained, by name or as a file")
     parser.add_argument("--folder", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--output", type=Path, default=PRETRAINED, help="the checkpoint (default: the package's own)")
+    parser.add_argument("--output", type=Path, help="the checkpoint (default: the package's own)")
     options, others = parser.parse_known_args(arguments)
     options.config = Path(config_file(options.config))
+    is_detector = detector_cli.is_meant([f"--config={options.config}"])
+    options.output = options.output or (DETECTOR if is_detector else PRETRAINED)
     if options.output.is_dir():
         fail(f"{options.output} is a folder: choose a file with --output=FILE.ckpt")
     ensemble.claim(options.folder, "\n".join([options.config.read_text(), *others]), "--folder")
     try:
+        if is_detector:
+            make_detector(options.config, options.folder, others, options.output)
+            return
         cli = train(options.config, options.folder, others)
         found = find_checkpoint("last", options.folder / "lightning_logs")
         assert found is not None
@@ -60,13 +74,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model.load_state_dict(last["state_dict"])
         logits, labels = answers(model, cli.datamodule.val_dataloader())
         temperature = fit_temperature(logits, labels)
-        write(last, temperature, options.output)
+        write(last, {"temperature": temperature}, options.output)
         cli.datamodule.setup("test")
         print(report(temperature, (logits, labels), answers(model, cli.datamodule.test_dataloader())))
         print(f"written: {options.output}, {options.output.stat().st_size:,} bytes")
     except Exception as error:
         explain(error)
         raise
+
+
+def make_detector(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
+    """Trains the detector, or goes on with it, and writes it with its calibration."""
+    run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
+    found = find_checkpoint("last", folder / "lightning_logs")
+    assert found is not None
+    last = read_checkpoint(found)
+    pool = glyphs.load(default_data_dir(), "val", glyphs.COUNT)
+    calibration = fit_calibration(load_detector(found), pool, SCENES)
+    last["state_dict"]["network.calibration"] = calibration
+    write(last, {}, output)
+    votes, shares = fit_votes(load_detector(output), load_classifier(PRETRAINED), pool, SCENES)
+    print(f"calibration: {calibration.tolist()}; votes of classifier and detector: {votes.tolist()}")
+    print("digits in scenes named rightly by the classifier {:.2%}, the detector {:.2%}, both {:.2%}".format(*shares))
+    print(f"written: {output}, {output.stat().st_size:,} bytes")
 
 
 def train(config: Path, folder: Path, others: Sequence[str]) -> DigitCLI:
@@ -94,10 +124,10 @@ def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor
     return logits, labels
 
 
-def write(checkpoint: dict[str, Any], temperature: float, output: Path) -> None:
-    """Writes what is needed of a checkpoint, with its temperature."""
+def write(checkpoint: dict[str, Any], fitted: dict[str, float], output: Path) -> None:
+    """Writes what is needed of a checkpoint, with the settings that were fitted after training."""
     slim = {key: checkpoint[key] for key in KEPT if key in checkpoint}
-    slim["hyper_parameters"] = {**slim["hyper_parameters"], "temperature": temperature}
+    slim["hyper_parameters"] = {**slim["hyper_parameters"], **fitted}
     size = sum(weights.nbytes for weights in slim["state_dict"].values())
     if size > LARGEST:
         fail(f"the weights have {size:,} bytes, more than {LARGEST:,}: train a smaller network")

@@ -28,6 +28,8 @@ DOUBTFUL = 0.6
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
+VOTES = (0.25, 1.17)
+"""How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
 
@@ -59,7 +61,7 @@ class Sighting:
             classes: The names of the C classes.
         """
         if votes:
-            both = np.sqrt(probabilities.clip(1e-9) * self.digits.probabilities.clip(1e-9))
+            both = probabilities.clip(1e-9) ** VOTES[0] * self.digits.probabilities.clip(1e-9) ** VOTES[1]
             probabilities = both / both.sum(axis=1, keepdims=True)
         answers = probabilities.argmax(axis=1)
         confidences = (probabilities.max(axis=1) * self.digits.scores).astype(np.float32)
