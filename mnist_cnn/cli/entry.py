@@ -27,6 +27,7 @@ NOISE = [
     r"LightningCLI's args parameter is intended",  # scripts that call `run` mean what they say
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
     r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
+    r"Be aware that when using `ckpt_path`, callbacks used",  # of fit with labelled pictures, which other verbs lack
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
