@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mnist_cnn.tasks.classifier import DigitClassifier
     from mnist_cnn.tasks.pretrained import load_pretrained
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "mnist_cnn.data.augment": ("RandomAffine", "RandomElastic"),
     "mnist_cnn.data.datamodule": ("DigitDataModule",),

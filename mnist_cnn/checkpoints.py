@@ -1,12 +1,11 @@
 """Checkpoints: found by name, written all or nothing, and read without trusting what they say."""
 
-import contextlib
 import os
 import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from mnist_cnn.atomic import replacing
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 KINDS: dict[str, tuple[type, str]] = {
     "network": (nn.Module, r"mnist_cnn(\.networks(\.\w+)?)?|torch\.nn(\.modules\.\w+)?"),
@@ -35,6 +29,9 @@ PRETRAINED = Path(__file__).parent / "weights" / "pretrained.ckpt"
 """The classifier that comes with the package, made by `scripts/pretrain.py`."""
 DETECTOR = PRETRAINED.with_name("detector.ckpt")
 """The detector that comes with the package, likewise."""
+
+ELSEWHERE = "elsewhere.txt"
+"""In the folder of all runs: the folders of checkpoints of those runs that keep them outside of it."""
 
 
 class CheckpointError(RuntimeError):
@@ -78,7 +75,9 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
     if path == "last" and resume:
         run = newest_run(logs)
         return _resumable(run) if run else None
-    found = max(logs.glob(f"*/checkpoints/{path}.ckpt"), key=_time, default=None)
+    folders = [*logs.glob("*/checkpoints"), *elsewhere(logs)]
+    files = [folder / f"{path}.ckpt" for folder in folders if (folder / f"{path}.ckpt").is_file()]
+    found = max(files, key=_time, default=None)
     if not found:
         raise CheckpointNotFoundError(
             f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
@@ -89,12 +88,34 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
 def newest_run(logs: Path) -> Path | None:
     """The folder of the run that was trained most recently, also of one that was killed before its first checkpoint."""
     runs = [path for path in logs.glob("*") if path.name.startswith("version_") or (path / "checkpoints").is_dir()]
+    runs += [folder.parent if folder.name == "checkpoints" else folder for folder in elsewhere(logs)]
     return max((run for run in runs if run.is_dir()), key=lambda run: _time(_last(run) or run), default=None)
 
 
+def elsewhere(logs: Path) -> list[Path]:
+    """The folders of checkpoints outside `logs`, of which `note_elsewhere` left a note there."""
+    try:
+        lines = (logs / ELSEWHERE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return [Path(os.path.normpath(logs / line)) for line in lines]
+
+
+def note_elsewhere(logs: Path, folder: Path) -> None:
+    """Notes in the folder of all runs that one keeps its checkpoints somewhere else, so that they are found by name."""
+    if folder.parent.parent.resolve() != logs.resolve() and folder.resolve() not in map(Path.resolve, elsewhere(logs)):
+        logs.mkdir(parents=True, exist_ok=True)
+        with (logs / ELSEWHERE).open("a", encoding="utf-8") as file:
+            file.write(f"{os.path.relpath(folder, logs)}\n")
+
+
+def _checkpoints(run: Path) -> Path:
+    return run / "checkpoints" if (run / "checkpoints").is_dir() else run
+
+
 def _last(run: Path) -> Path | None:
-    last = run / "checkpoints" / "last.ckpt"
-    return last if last.is_file() else max((run / "checkpoints").glob("*.ckpt"), key=_time, default=None)
+    last = _checkpoints(run) / "last.ckpt"
+    return last if last.is_file() else max(_checkpoints(run).glob("*.ckpt"), key=_time, default=None)
 
 
 def _time(path: Path) -> int:
@@ -103,7 +124,7 @@ def _time(path: Path) -> int:
 
 def _resumable(run: Path) -> Path | None:
     found = _last(run)
-    last = run / "checkpoints" / "last.ckpt"
+    last = _checkpoints(run) / "last.ckpt"
     if found and found != last:  # so that a run that had only its end to write has its last one, too
         try:
             os.link(found, last)
@@ -111,33 +132,6 @@ def _resumable(run: Path) -> Path | None:
             with replacing(last) as file, found.open("rb") as source:
                 shutil.copyfileobj(source, file)
     return last if found else None
-
-
-@contextlib.contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Keeps other processes from training in the folder of a run; a killed process holds nothing.
-
-    Raises:
-        CheckpointError: Another process is training there, or nothing can be written.
-    """
-    if not os.access(run, os.W_OK):
-        raise CheckpointError(f"{run} cannot be written: mend that, or give --trainer.default_root_dir=FOLDER")
-    descriptor = os.open(run, os.O_RDONLY) if fcntl else None
-    try:
-        if descriptor is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CheckpointError(
-                    f"{run} is still being trained by another process: wait for it, or start a run of its own without "
-                    f"--ckpt_path"
-                ) from None
-            except OSError:  # a file system without locks: as if there were none
-                pass
-        yield
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -242,7 +236,7 @@ def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | Iterab
 
 def _check_class(key: str, spec: dict[str, Any], path: Any, trusted: set[str]) -> None:
     name = spec.get("class_path")
-    if not (isinstance(name, str) and name in trusted) and not _is_known_class(name, key):
+    if not (isinstance(name, str) and name in trusted) and not is_known_class(name, key):
         if not isinstance(name, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", name):
             raise CheckpointError(f"{path} names {str(name)[:80]!r} as its {key}, which is no class: {HINT}")
         raise CheckpointError(
@@ -262,14 +256,14 @@ def _check_value(value: Any, path: Any, trusted: set[str]) -> None:
             _check_value(item, path, trusted)
     elif isinstance(value, str) and re.search(r"\w\s*\.\s*[^\W\d]", value):
         homes = {name.rpartition(".")[0] for name in trusted}
-        if not _is_known_class(value) and value.rpartition(".")[0] not in homes:
+        if not is_known_class(value) and value.rpartition(".")[0] not in homes:
             raise CheckpointError(
                 f"{path} names {value[:80]!r} in its settings, and a checkpoint alone does not get code imported: give "
                 f"that option on the command line if you trust it"
             )
 
 
-def _is_known_class(name: Any, *keys: str) -> bool:
+def is_known_class(name: Any, *keys: str) -> bool:
     """Whether this is a class of the package or of torch for one of these arguments; imports nothing."""
     home, _, attribute = name.rpartition(".") if isinstance(name, str) else ("", "", "")
     kind = getattr(sys.modules.get(home), attribute, None)

@@ -17,6 +17,7 @@ from mnist_cnn.data.files import DataError
 from mnist_cnn.export import ExportError
 from mnist_cnn.networks import HeadError
 from mnist_cnn.reading.pictures import PictureError
+from mnist_cnn.start import fail, program
 from mnist_cnn.tasks.classifier import NetworkError
 
 
@@ -35,12 +36,6 @@ OURS = (
     HeadError,
 )
 """Errors whose message is that line already."""
-
-
-def fail(error: BaseException | str) -> NoReturn:
-    """Ends the program with one line on stderr and exit status 2."""
-    print("error:", " ".join(str(error).split()), file=sys.stderr)
-    raise SystemExit(2)
 
 
 class ScriptParser(argparse.ArgumentParser):
@@ -92,6 +87,8 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
     while trace:
         files.append(trace.tb_frame.f_code.co_filename)
         trace = trace.tb_next
+    if isinstance(error, ModuleNotFoundError) and "pip install" in str(error):
+        fail(error)
     homes = (str(Path(__file__).parent), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"], "<")
     users = [file for file in files if not file.startswith(homes) and not file.endswith("train.py")]
     words = args if isinstance(args, list) else sys.argv
@@ -99,11 +96,6 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
     options = [word for word in words if isinstance(word, str) and word.startswith(kinds)]
     if options and not users and files[-1].startswith(homes[1:]):
         fail(f"{type(error).__name__}: {error}: is one of these settings wrong? {' '.join(options)}")
-
-
-def program() -> str:
-    """What the user typed to start the command line."""
-    return "python scripts/train.py" if Path(sys.argv[0]).name == "train.py" else "mnist-cnn"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

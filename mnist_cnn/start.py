@@ -1,7 +1,10 @@
-"""What a program settles before it loads torch."""
+"""What a program settles before it loads torch, and the words that it has without it."""
 
 import os
 import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 THREADS = {"GOMP_SPINCOUNT": "10000"}
 """Environment variables of the OpenMP library that torch brings on Linux."""
@@ -18,3 +21,14 @@ def before_torch() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.update({name: os.environ.get(name, value) for name, value in THREADS.items()})
+
+
+def fail(error: BaseException | str) -> NoReturn:
+    """Ends the program with one line on stderr and exit status 2."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def program() -> str:
+    """What the user types to start the command line: a script where a script was started."""
+    return "python scripts/train.py" if Path(sys.argv[0]).name in ("train.py", "draw.py") else "mnist-cnn"

@@ -1,6 +1,6 @@
 """Trains several networks that differ by their seed, and scores the mean of their probabilities on the test set.
 
-    python scripts/ensemble.py --config mnist_cnn/configs/fast.yaml --members 5 --output /tmp/ensemble
+    python scripts/ensemble.py --config fast --members 5 --output /tmp/ensemble
 
 A member that is finished is not trained again, and one that was interrupted goes on where it stood: the same command
 again does both. Arguments that are not known here go to `fit`.
@@ -18,18 +18,18 @@ from torch import Tensor
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.results import wilson_interval
 from mnist_cnn.cli import DigitCLI, fail, run
+from mnist_cnn.cli.quick import config_file
 from mnist_cnn.errors import ScriptParser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, required=True, help="the preset of all members")
+    parser.add_argument("--config", required=True, help="the preset of all members, by name or as a file")
     parser.add_argument("--members", type=experiments.natural(1), default=5, help="seeds 0 to MEMBERS - 1 (default 5)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the members' runs")
     options, others = parser.parse_known_args(arguments)
-    if not options.config.is_file():
-        fail(f"there is no file {options.config}: name a preset, such as mnist_cnn/configs/fast.yaml")
+    options.config = Path(config_file(options.config))
     command = "\n".join([options.config.read_text(), *others])
     claim(options.output, command)
     probabilities, labels = [], None

@@ -1,6 +1,6 @@
 """Makes the weights that come with the package: trains, fits the temperature on the validation split, keeps no more.
 
-    python scripts/pretrain.py --config mnist_cnn/configs/handwriting.yaml --folder /tmp/pretrain
+    python scripts/pretrain.py --config handwriting --folder /tmp/pretrain
 
 A run that was interrupted goes on where it stood, and one that is finished is not trained again: the same command
 again does both. Arguments that are not known here go to `fit`.
@@ -22,6 +22,7 @@ from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import PRETRAINED, find_checkpoint, read_checkpoint
 from mnist_cnn.cli import DigitCLI, fail, run
+from mnist_cnn.cli.quick import config_file
 from mnist_cnn.errors import ScriptParser, SettingsError, explain
 from mnist_cnn.tasks.classifier import DigitClassifier
 
@@ -42,12 +43,11 @@ KEPT = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, required=True, help="the preset that is trained")
+    parser.add_argument("--config", required=True, help="the preset that is trained, by name or as a file")
     parser.add_argument("--folder", type=Path, required=True, help="folder of the run")
     parser.add_argument("--output", type=Path, default=PRETRAINED, help="the checkpoint (default: the package's own)")
     options, others = parser.parse_known_args(arguments)
-    if not options.config.is_file():
-        fail(f"there is no file {options.config}: name a preset, such as mnist_cnn/configs/fast.yaml")
+    options.config = Path(config_file(options.config))
     if options.output.is_dir():
         fail(f"{options.output} is a folder: choose a file with --output=FILE.ckpt")
     ensemble.claim(options.folder, "\n".join([options.config.read_text(), *others]), "--folder")

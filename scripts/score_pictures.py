@@ -137,7 +137,7 @@ def main(args: Sequence[str] | None = None) -> None:
         write(options.output, pictures, options.seed, options.workers, options.data_dir, options.digits == "train")
         print(f"{len(pictures):,} pictures and labels.csv: {options.output}")
         if options.ckpt_path:
-            table = report.report(read(options.output, options.ckpt_path))
+            table = report(read(options.output, options.ckpt_path))
             (options.output / "scores.md").write_text(table)
             print(f"\n{table}")
     except DataError as error:

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torchvision import datasets
 
 from mnist_cnn.cli import main
@@ -79,6 +81,20 @@ def processes() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mnist_cnn.cli", "conftest"])
     return context
+
+
+def event_files() -> list[tuple[Path, int]]:
+    """TensorBoard's files below the current folder, and their sizes."""
+    return sorted((path, path.stat().st_size) for path in Path().rglob("events.out.tfevents.*"))
+
+
+def curves(run: int | Path = 0, raw: bool = False) -> Any:
+    """What TensorBoard shows of a run: step and value of all points, by tag; or all that it knows of it."""
+    folder = run if isinstance(run, Path) else Path(f"lightning_logs/version_{run}")
+    events = EventAccumulator(str(folder)).Reload()
+    if raw:
+        return events
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 class UserNet(torch.nn.Module):

@@ -10,7 +10,7 @@ from torchmetrics.classification import MulticlassCalibrationError
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.calibration import Reliability, fit_temperature
-from mnist_cnn.callbacks.figures import draw_reliability
+from mnist_cnn.callbacks.drawing import draw_reliability
 from mnist_cnn.networks import MLP
 
 IMAGES = torch.randint(0, 256, (20, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -1,8 +1,11 @@
-"""The README's commands do what it says."""
+"""The commands of README, README.ja and the docs do what they say, or at least are understood."""
 
+import ast
 import re
+import runpy
 import shlex
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,20 +14,65 @@ import yaml
 from mnist_cnn.cli import main
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+PARTS = {
+    "--config": "cli/quick.py",
+    "presets": "cli/quick.py",
+    "--config detector": "configs/detector.yaml",
+    "--config finetune": "configs/finetune.yaml",
+    "--data.labelled": "data/labelled.py",
+    "--keep": "page/keep.py",
+    "--figures.norms": "callbacks/hparams.py",
+}
+"""Parts of commands that are understood as soon as a file of the package is there."""
+NOT_QUICK = ("--ckpt_path", "--config", "--data.dataset", "--data.labelled", "--print_config", "devices", "callbacks")
+"""Of `fit`: what takes another machine, a download or minutes. It is parsed, and not run."""
+OTHERS = {"cd", "pip", "python3", ".", "tensorboard", "mkdocs", "jupyter", "pre-commit", "bash"}
+"""Programs whose arguments are not checked, but for the extras of `pip install`."""
 
 
-def block(marker: str) -> list[str]:
-    match = re.search(rf"<!-- {marker} -->\n```bash\n(.*?)```", README, flags=re.S)
+def block(marker: str, text: str = README) -> list[str]:
+    match = re.search(rf"<!-- {marker} -->\n```bash\n(.*?)```", text, flags=re.S)
     assert match, f"README has no block {marker}"
     return [line.split("#")[0].strip() for line in match[1].splitlines()]
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of each command in the bash blocks and tables of a page."""
+    text = page.read_text(encoding="utf-8")
+    lines = [*re.findall(r"^\|.*`(python scripts/[^`]*)`", text, flags=re.M)]
+    for found in re.findall(r"```bash\n(.*?)```", text, flags=re.S):
+        script = re.sub(r"^#.*$", "", found.replace("\\\n", " "), flags=re.M)
+        lines += [line for line in script.splitlines() if line.strip() not in ("", "done")]
+    for line in lines:
+        for part in re.split(r" && |; do|\bdo\b", line):
+            words = shlex.split(part, comments=True)
+            if words and words[0] != "for":
+                yield words
+
+
+ALL = [(page.relative_to(ROOT).as_posix(), words) for page in PAGES for words in commands(page)]
+VERBS = list(
+    dict.fromkeys(
+        shlex.join(words[2:] if words[0] == "python" else words[1:])
+        for _, words in ALL
+        if words[:2] == ["python", "scripts/train.py"] or words[0] == "mnist-cnn"
+    )
+)
+
+
+def is_there(command: str) -> bool:
+    return all((ROOT / "mnist_cnn" / file).exists() for part, file in PARTS.items() if part in command)
 
 
 @pytest.mark.slow
 def test_the_commands_work_one_after_the_other(cli: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "mnist_cnn").symlink_to(ROOT / "mnist_cnn")
     trained = 0
-    for line in block("commands"):
+    for line in filter(is_there, block("commands")):
         python, program, verb, *options = shlex.split(line.replace("accelerator=gpu", "accelerator=cpu"))
         assert (python, program) == ("python", "scripts/train.py")
         if "--print_config" in options:
@@ -38,11 +86,91 @@ def test_the_commands_work_one_after_the_other(cli: Callable[..., None], tmp_pat
     assert Path("predictions.csv").exists()
 
 
-def test_the_two_commands_set_everything_up_in_one_line() -> None:
-    assert [line.split(" && ")[-1] for line in block("train")] == ["python scripts/train.py fit"]
-    assert [line.split(" && ")[-1] for line in block("test")] == ["python -m pytest"]
+@pytest.fixture
+def my_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder with the module of docs/networks.md in it."""
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    match = re.search(r'```python title="my_module.py"\n(.*?)```', text, flags=re.S)
+    assert match
+    (tmp_path / "my_module.py").write_text(match[1], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("my_module")
+@pytest.mark.parametrize("command", VERBS)
+def test_a_command_of_the_docs_is_understood(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if not is_there(command):
+        pytest.skip("needs a part of the package that is not there yet")
+    words = shlex.split(command.replace("$rate", "0.01"))
+    if words == ["presets"]:
+        from mnist_cnn.cli.quick import answer
+
+        with pytest.raises(SystemExit, match="0"):
+            answer(words)
+        return
+    asked = any(word in ("--help", "--print_config") for word in words)
+    with pytest.raises(SystemExit) as end:
+        main(words if asked else [*words, "--print_config"])
+    assert end.value.code in (0, None), capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("my_module")
+def test_each_way_to_train_in_the_docs_runs_one_batch(cli: Callable[..., None]) -> None:
+    quick = [
+        command
+        for command in VERBS
+        if command.startswith("fit") and not any(word in command for word in (*NOT_QUICK, "--help"))
+    ]
+    assert len(quick) > 10
+    for command in filter(is_there, quick):
+        cli(*shlex.split(command.replace("$rate", "0.01")), "--trainer.fast_dev_run=true")
+
+
+@pytest.mark.parametrize("script", sorted({words[1] for _, words in ALL if words[0] == "python" and words[1] != "-m"}))
+def test_a_script_of_the_docs_has_the_options_that_they_name(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (ROOT / script).is_file()
+    if script == "scripts/train.py":
+        return
+    monkeypatch.setattr("sys.argv", [script, "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    assert end.value.code in (0, None)
+    printed = capsys.readouterr().out
+    for _, words in ALL:
+        if words[:2] == ["python", script] and is_there(shlex.join(words)):
+            for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+                assert option in printed, f"{script} has no {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_programs_extras_and_python_of_a_page_exist(page: Path) -> None:
+    for words in commands(page):
+        ours = words[0] in ("python", *PROJECT["scripts"]) or "scripts/train.py" in words
+        assert ours or words[0] in OTHERS, f"what is {words[0]}?"
+        for extra in re.findall(r"\.\[(.*?)\]", " ".join(words)):
+            assert extra in PROJECT["optional-dependencies"]
+    for program in re.findall(r"```python.*?\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S):
+        for node in ast.walk(ast.parse(program)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mnist_cnn"):
+                exec(ast.unparse(node), {})
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_two_commands_set_everything_up_in_one_line(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    assert [line.split(" && ")[-1] for line in block("train", text)] == ["python scripts/train.py fit"]
+    assert [line.split(" && ")[-1] for line in block("test", text)] == ["python -m pytest"]
     for marker in ("train", "test"):
+        assert block(marker, text) == block(marker)
         assert block(marker)[0].startswith("python3 -m venv .venv && . .venv/bin/activate && pip install -e ")
+
+
+def test_the_readme_is_of_one_page() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_python_example_runs(mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,13 +187,16 @@ def test_the_python_example_runs(mnist_dir: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_ci_runs_the_test_command_and_the_workflow_runs_ci() -> None:
-    assert "<!-- test -->" in (ROOT / ".ci" / "run").read_text()
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- test -->" in run
+    assert "mkdocs build --strict" in run
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     steps = workflow["jobs"]["newest"]["steps"]
     assert "bash .ci/run" in [step.get("run") for step in steps]
 
 
-def test_files_that_the_readme_links_to_exist() -> None:
-    for link in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_a_page_links_to_exist(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not link.startswith("http"):
-            assert (ROOT / link).exists(), link
+            assert (page.parent / link).exists(), link

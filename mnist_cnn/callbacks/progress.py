@@ -67,7 +67,22 @@ class NoProfiler(PassThroughProfiler):
 
 
 class Speed(Callback):
-    """Logs the seconds and the training images per second of every epoch, validation included in neither."""
+    """Logs the seconds and the training images per second of every epoch, validation included in neither.
+
+    Also the seconds of training since the run began, in how many parts it may have been.
+    """
+
+    def __init__(self) -> None:
+        self._seconds_before = 0.0
+        self._start: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The seconds of training so far."""
+        return {"training_seconds": self._seconds_before + self._epoch_seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self._seconds_before = state_dict["training_seconds"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts the clock of an epoch that is resumed in its middle."""
@@ -91,10 +106,18 @@ class Speed(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Goes on."""
-        if not trainer.sanity_checking:
-            self._paused = getattr(self, "_paused", 0.0) + time.perf_counter() - self._pause
+        if self._start is not None:
+            self._paused += time.perf_counter() - self._pause
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Logs the epoch's figures."""
-        seconds = time.perf_counter() - self._start - self._paused
-        pl_module.log_dict({"speed/epoch_seconds": seconds, "speed/images_per_second": self._images / seconds})
+        seconds = self._epoch_seconds()
+        self._seconds_before, self._start = self._seconds_before + seconds, None
+        values = {"epoch_seconds": seconds, "images_per_second": self._images / seconds}
+        values["training_seconds"] = self._seconds_before
+        for logger in trainer.loggers:
+            logger.log_metrics({f"speed/{name}": value for name, value in values.items()}, trainer.global_step)
+
+    def _epoch_seconds(self) -> float:
+        """Seconds of training in the epoch that goes on; 0 between two."""
+        return time.perf_counter() - self._start - self._paused if self._start is not None else 0.0

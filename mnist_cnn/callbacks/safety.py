@@ -3,17 +3,17 @@
 import math
 import os
 import signal
-import threading
+import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.plugins import MixedPrecision
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from mnist_cnn.callbacks.signals import Interrupted, StopSignals
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss where a look costs time: on an accelerator, and with several processes."""
@@ -23,53 +23,6 @@ class Diverged(RuntimeError):
     """Training that cannot go on, because the loss or the weights are not finite; the message is one line."""
 
 
-class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM; says in its message what was saved."""
-
-    def __init__(self, number: int, message: str = "") -> None:
-        super().__init__(message)
-        self.number = number
-
-
-class StopSignals:
-    """Turns Ctrl-C and SIGTERM into `Interrupted`: at once, or, while `deferred`, when `Guard` finds it convenient.
-
-    The second signal always acts at once.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.deferred = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        self.received, self.deferred = None, False
-        if threading.current_thread() is threading.main_thread():
-            handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-            # Those that are ignored, as under nohup, stay so.
-            self._before = {number: old for number, old in handlers.items() if old != signal.SIG_IGN}
-        self.take_over()
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
-
-    def take_over(self) -> None:
-        """Handles the signals, also after Lightning has replaced the handlers; does nothing outside of `with`."""
-        for number in self._before:
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self.deferred or self.received is not None:
-            self.deferred = False
-            raise Interrupted(number)
-        self.received = number
-        if not getattr(rank_zero_only, "rank", 0):  # print() may be what was interrupted
-            os.write(2, b"\nstopping at the next step or after validation (Ctrl-C again: at once)\n")
-
-
 class BestAndLast(ModelCheckpoint):
     """Keeps the best epoch and, as `last.ckpt`, where training stands: after every epoch, and in between if asked to.
 
@@ -77,6 +30,8 @@ class BestAndLast(ModelCheckpoint):
     `every_n_train_steps` and `train_time_interval` write `last` alone, in addition, and the best one is still found
     by the epoch; weights that are not finite are never written; and a folder may be moved between two runs.
     """
+
+    _facts: dict[str, Any] = {}
 
     @property
     def state_key(self) -> str:
@@ -96,6 +51,10 @@ class BestAndLast(ModelCheckpoint):
             paths = {key: moved(state_dict[key]) for key in keys}
             state_dict = {**state_dict, **paths, "dirpath": self.dirpath, "best_k_models": best}
         super().load_state_dict(state_dict)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adds what a person wants to know of a checkpoint before it is used."""
+        return {**super().state_dict(), **self._facts}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Notes that what was resumed from need not be saved."""
@@ -132,9 +91,12 @@ class BestAndLast(ModelCheckpoint):
             self._save_last_checkpoint(trainer, candidates)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Saves the last epoch where `every_n_epochs` left it out."""
+        """Saves the last epoch where `every_n_epochs` left it out; it is the best one where none was validated."""
+        candidates = self._monitor_candidates(trainer)
         if not self._should_skip_saving_checkpoint(trainer):
-            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+            self._save_last_checkpoint(trainer, candidates)
+        if self.save_top_k and not self.best_model_path and Path(self.last_model_path).is_file():
+            self._save_none_monitor_checkpoint(trainer, candidates)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """With `save_on_exception`, saves `exception.ckpt`; nothing good is overwritten by a state that is in doubt."""
@@ -149,7 +111,18 @@ class BestAndLast(ModelCheckpoint):
         finite = _is_finite(trainer.lightning_module)
         if not trainer.strategy.reduce_boolean_decision(finite, all=True):
             raise Diverged(_diverged(trainer, "the weights are not finite any more"))
+        accuracy = trainer.callback_metrics.get("accuracy/val")
+        most = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps > 0 else sys.maxsize
+        self._facts = {
+            "accuracy/val": None if accuracy is None else float(accuracy),
+            "batches": [min(int(trainer.num_training_batches), most), len(trainer.train_dataloader or [])],
+        }
         super()._save_checkpoint(trainer, filepath)
+
+
+def best_and_last(trainer: L.Trainer) -> BestAndLast | None:
+    """The callback that keeps the checkpoints of a run, beside others that a user may have added."""
+    return next((callback for callback in trainer.checkpoint_callbacks if isinstance(callback, BestAndLast)), None)
 
 
 class Guard(Callback):
@@ -187,10 +160,10 @@ class Guard(Callback):
         stop, diverged = self._agreed(trainer, self._signals.received is not None, diverged)
         if diverged:
             raise Diverged(_diverged(trainer, f"the loss is {loss}"))
-        checkpoint = trainer.checkpoint_callback
+        checkpoint = best_and_last(trainer)
         stepped = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if stop and stepped and not trainer.is_last_batch:  # at the end of an epoch that is done with its own
-            if isinstance(checkpoint, BestAndLast):
+            if checkpoint:
                 checkpoint.save_within_epoch(trainer, batch_idx)
             self._stop(trainer)
 
@@ -233,10 +206,11 @@ def _diverged(trainer: L.Trainer, what: str) -> str:
     where = f"{what} at step {trainer.global_step} (epoch {trainer.current_epoch + 1})"
     good = _newest_checkpoint(trainer)
     kept = f"the last good checkpoint is {good}" if good else "no checkpoint was written"
-    return f"training diverged: {where}; {kept}; give a smaller --model.learning_rate"
+    remedy = "--trainer.precision=16-mixed" if trainer.precision == "16-true" else "a smaller --model.learning_rate"
+    return f"training diverged: {where}; {kept}; give {remedy}"
 
 
 def _newest_checkpoint(trainer: L.Trainer) -> str | None:
-    callback = trainer.checkpoint_callback
+    callback = best_and_last(trainer)
     paths = [getattr(callback, name, "") for name in ("last_model_path", "best_model_path")]
     return next((os.path.relpath(path) for path in paths if path and Path(path).exists()), None)

@@ -1,7 +1,21 @@
-"""The command line: Lightning's CLI with this project's defaults, checkpoints by name and errors of one line."""
+"""The command line: Lightning's CLI with this project's defaults, checkpoints by name and errors of one line.
 
-from mnist_cnn.cli.digit_cli import DigitCLI
-from mnist_cnn.cli.entry import NOISE, main, run
-from mnist_cnn.errors import fail
+Torch and Lightning load with the first of these names that is used, so that `mnist_cnn.cli.quick` answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_cnn.cli.digit_cli import DigitCLI
+    from mnist_cnn.cli.entry import NOISE, main, run
+    from mnist_cnn.errors import fail
 
 __all__ = ["NOISE", "DigitCLI", "fail", "main", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    homes = {"DigitCLI": "mnist_cnn.cli.digit_cli", "fail": "mnist_cnn.start"}
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(homes.get(name, "mnist_cnn.cli.entry")), name)

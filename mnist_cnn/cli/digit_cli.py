@@ -1,6 +1,7 @@
 """Lightning's CLI with this project's verbs, settings and words."""
 
 import contextlib
+import sys
 from typing import Any
 
 from jsonargparse import Namespace
@@ -12,7 +13,8 @@ from mnist_cnn.callbacks.labelled import LabelledReport
 from mnist_cnn.callbacks.learning import BeforeAndAfter
 from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.results import TestReport
-from mnist_cnn.callbacks.safety import BestAndLast, Guard, StopSignals
+from mnist_cnn.callbacks.safety import BestAndLast, Guard
+from mnist_cnn.callbacks.signals import StopSignals
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli import closing, runs, settings
 from mnist_cnn.errors import SettingsError, first_complaint, is_out_of_memory
@@ -43,6 +45,7 @@ class DigitCLI(LightningCLI):
             super().parse_arguments(parser, args)
         except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
             raise SettingsError(f"the arguments or the config file cannot be understood: {error}") from error
+        settings.refuse_unused(*self._verb_config(), args)
         start = runs.find_start(*self._verb_config())
         if start.defaults:
             self._set_defaults(start)
@@ -52,8 +55,10 @@ class DigitCLI(LightningCLI):
             settings.check_optimizer(config, start.defaults)
         if start.news:
             closing.say(start.news)
+        if start.warning:
+            closing.say(f"warning: {start.warning}", file=sys.stderr)
         config["model"]["weights"] = start.defaults.get("model.weights", config["model"]["weights"])
-        settings.complete(verb, config, start.checkpoint)
+        settings.complete(verb, config, start.checkpoint, start.run)
         settings.fall_back(config["trainer"], args)
         if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training
             self.save_config_callback = None
@@ -84,9 +89,11 @@ class DigitCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks that every run has."""
-        own = settings.callbacks(self._get(self.config_init, "trainer"))
-        every = [BeforeAndAfter(), Guard(STOP_SIGNALS), TestReport()]
-        trainer = super().instantiate_trainer(**kwargs, callbacks=[*own, *every])
+        options = self._get(self.config_init, "trainer")
+        if options["enable_checkpointing"] is False:
+            self._parser(self.subcommand).callback_keys.remove("checkpoint")
+        every = [BeforeAndAfter(), Guard(STOP_SIGNALS), TestReport(), runs.NoteFolder()]
+        trainer = super().instantiate_trainer(**kwargs, callbacks=[*settings.callbacks(options), *every])
         settings.equip(trainer)
         return trainer
 
@@ -100,20 +107,20 @@ class DigitCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Takes a folder that no other process trains in; says what is trained."""
-        logger = self._verb_config()[1]["trainer"]["logger"]
-        new = not isinstance(logger, Namespace) or logger["init_args"].get("version") is None
+        first: Any = next(iter(settings.loggers(self._verb_config()[1]["trainer"])), {})
+        new = (first.get("init_args") or {}).get("version") is None
         runs.hold_folder(self.trainer, new, self._held)
         closing.what_is_trained(self.model.network, self.trainer.strategy.root_device.type)
 
     def after_fit(self) -> None:
         """Says what came out and what to type next."""
         if not runs.is_trial(self.trainer):
-            closing.what_came_out(self.trainer, runs.logs_of(self._verb_config()[1]))
+            closing.what_came_out(self.trainer, self.datamodule, self._verb_config()[1])
 
     def after_validate(self) -> None:
-        """Prints the verdict."""
-        if self.datamodule.val_set is not None and self.datamodule.own is None and not runs.is_trial(self.trainer):
-            closing.validated(self.trainer, self.datamodule)
+        """Adds to the verdict of `TestReport` what all processes have computed by now."""
+        if self.datamodule.own is None:
+            closing.calibration(self.trainer, "val")
 
     def after_test(self) -> None:
         """Adds to the verdict of `TestReport` what all processes have computed by now."""

@@ -4,17 +4,25 @@ import logging
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
-from lightning.pytorch.cli import ArgsType
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.cli import ArgsType, LightningCLI
 
-from mnist_cnn.callbacks.safety import Diverged, Interrupted
+from mnist_cnn.callbacks.safety import Diverged
+from mnist_cnn.callbacks.signals import Interrupted
+from mnist_cnn.cli import detector_cli
 from mnist_cnn.cli.digit_cli import STOP_SIGNALS, DigitCLI
-from mnist_cnn.cli.parser import VERBS, OneLineParser
+from mnist_cnn.cli.parser import OneLineParser, in_full
+from mnist_cnn.cli.quick import VERBS, answer
+from mnist_cnn.cli.settings import RunConfig
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.errors import end, explain
+from mnist_cnn.data.scenes import SceneDataModule
+from mnist_cnn.errors import SettingsError, end, explain
 from mnist_cnn.export import DigitTrainer
 from mnist_cnn.hardware import keep_freed_memory, remember_that_there_is_no_gpu
 from mnist_cnn.tasks.classifier import DigitClassifier
+from mnist_cnn.tasks.detector import DigitDetector
 
 NOISE = [
     r".*does not have many workers",  # workers only slow down data that are in memory
@@ -28,6 +36,8 @@ NOISE = [
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
     r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
     r"Be aware that when using `ckpt_path`, callbacks used",  # of fit with labelled pictures, which other verbs lack
+    r"You are trying to `self.log",  # with --trainer.barebones=true, which says so itself
+    r"Experiment logs directory",  # the folder of a run, which has the files of TensorBoard, too
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
@@ -51,6 +61,9 @@ def main(args: ArgsType = None) -> None:
     Args:
         args: The arguments, as a list of strings or a dictionary. Default: those of the process.
     """
+    words = sys.argv[1:] if args is None else args
+    if isinstance(words, list):
+        answer(words)
     try:
         with STOP_SIGNALS:
             run(args)
@@ -66,7 +79,7 @@ def main(args: ArgsType = None) -> None:
         raise
 
 
-def run(args: ArgsType = None, cli_class: type[DigitCLI] = DigitCLI) -> DigitCLI:
+def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
     """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand.
 
     Args:
@@ -81,15 +94,23 @@ def run(args: ArgsType = None, cli_class: type[DigitCLI] = DigitCLI) -> DigitCLI
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).addFilter(_is_news)
-    usage = "%(prog)s [--option=value ...]"
-    return cli_class(
-        DigitClassifier,
-        DigitDataModule,
+    words = sys.argv[1:] if args is None else args
+    kinds: tuple[type[LightningModule], type[LightningDataModule]] = (DigitClassifier, DigitDataModule)
+    if isinstance(words, list) and detector_cli.is_meant(in_full(words)):
+        cli_class, kinds = detector_cli.DetectorCLI, (DigitDetector, SceneDataModule)
+    named = next((word for word in words if word in VERBS), None) if isinstance(words, list) else None
+    verbs = [named] if named else [*VERBS]  # a parser takes a tenth of a second
+    known = {verb: arguments for verb, arguments in cli_class.subcommands().items() if verb in verbs}
+    if not known:
+        raise SettingsError(f"{named} is not for --task=detector: give {', '.join(cli_class.subcommands())}")
+    return type(cli_class.__name__, (cli_class,), {"subcommands": staticmethod(lambda: known)})(
+        *kinds,
+        save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
         trainer_class=DigitTrainer,
         seed_everything_default=0,
         parser_class=OneLineParser,
-        parser_kwargs={verb: {"description": text, "usage": usage} for verb, text in VERBS.items()},
+        parser_kwargs={verb: {"description": VERBS[verb], "verb": verb} for verb in verbs},
         auto_configure_optimizers=False,
         args=args,
     )

@@ -1,47 +1,142 @@
-"""The parser of the command line: short names of networks, and a wrong argument in one line."""
+"""The parser of the command line: names in full, and a wrong argument in one line that says what is right."""
 
+import difflib
 import re
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
+from jsonargparse import ArgumentParser
 from lightning.pytorch.cli import LightningArgumentParser
 
 from mnist_cnn import networks
-from mnist_cnn.errors import fail
+from mnist_cnn.cli.help import Formatter, HelpAll, short_help
+from mnist_cnn.cli.quick import full_config_names
+from mnist_cnn.cli.words import NETWORKS, OPTIONS, either, in_words
+from mnist_cnn.start import fail, program
 
-VERBS = {
-    "fit": "Trains a network and keeps its best and its last checkpoint.",
-    "validate": "Scores a checkpoint on the validation split of its run.",
-    "test": "Scores a checkpoint on the official test set.",
-    "predict": "Writes the predictions of a checkpoint for pictures, or for the test set, to a CSV file.",
-    "export": "Writes the network of a checkpoint to one file that runs without this package.",
-}
+REASON = r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"
+"""What is wrong with a class, in the words of jsonargparse."""
 
 
 class OneLineParser(LightningArgumentParser):
     """Reports a wrong argument in one line, without the usage of a hundred options."""
 
+    _words: list[str] = []
+    """What is parsed, also for the parsers that jsonargparse makes for the arguments of a class."""
+
+    def __init__(self, *args: Any, verb: str = "", **options: Any) -> None:
+        """Like its base class.
+
+        Args:
+            *args: As there.
+            verb: What this is the parser of; empty for the one that reads the verb.
+            **options: As there.
+        """
+        super().__init__(*args, **{"formatter_class": Formatter, "allow_abbrev": False, **options})
+        self.verb = verb
+        if verb:
+            self.add_argument("--help-all", action=HelpAll, help="Show all options, also those of Lightning, and exit.")
+
     def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
-        """As usual; a network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too."""
+        """As usual, of words in full."""
         words = sys.argv[1:] if args is None else args
-        return super().parse_args([_with_full_name(word) for word in words], *others, **options)
+        if isinstance(words, list) and self._verbs():
+            words = OneLineParser._words = in_full(words)
+        return super().parse_args(words, *others, **options)
+
+    def format_help(self, *args: Any) -> str:
+        """The options of ours, and those of Lightning that are used most."""
+        return short_help(self) if self.verb else super().format_help(*args)
+
+    def format_full_help(self) -> str:
+        """All options."""
+        return super().format_help()
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Ends the program."""
         text = " ".join(message.split())
-        # Of a type with alternatives, the first one's complaint is the one about what the user typed.
-        if alternatives := re.search(r"Errors: - (.*?) (?:- Expected a <class 'NoneType'>|Given value)", text):
-            text = f"{text.partition(': ')[0]}: {alternatives[1]}"
-        text = re.sub(r'Parser key "([\w.]+)"', r"--\1", text).replace("a typing.Literal", "one of ")
-        text = re.sub(r"^--(?!(?:config|seed_everything|ckpt_path|format|output):)(\w+):", r"--model.network.\1:", text)
-        if text.startswith("--data.augment:"):
-            text += " (give RandomAffine, or leave it out)"
-        if text.startswith("--model.network:"):
-            text += " (give a class of mnist_cnn.networks, or the import path of your own torch.nn.Module)"
+        if unknown := re.match(r"unrecognized arguments: (\S+)", text):
+            fail(f"{text}{self._meant(unknown[1].partition('=')[0])}")
+        if unknown := re.search(r"does not accept option '([\w.]+)'", text):
+            fail(f"the config file has an option that is none, {unknown[1]}{self._meant('--' + unknown[1])}")
+        if unknown := re.fullmatch(r"Option '(\w+)' is not accepted", text):
+            fail(self._unknown_argument(unknown[1]))
+        if wrong := re.match(r'Parser key "([\w.]+)": (.*)', text):
+            fail(self._wrong_value(wrong[1], wrong[2]))
+        if missing := re.match("the following arguments are required: (.*)", text):
+            classes = [word for word in self._words if re.fullmatch(r"--[\w.+]+=([\w.]+\.)?[A-Z]\w+", word)]
+            fail(f"{' or '.join(classes)}: the class needs more arguments, {missing[1]} (add --OPTION.NAME=VALUE)")
         fail(text)
 
+    def _options(self) -> dict[str, Any]:
+        """All options of the verb that was given, by name."""
+        verb = next((word for word in self._words if word in self._verbs()), "fit")
+        return self._verbs()[verb]._option_string_actions if self._verbs() else self._option_string_actions
 
-def _with_full_name(word: str) -> str:
-    option, _, name = word.partition("=")
-    ours = option in ("--model.network", "--model.network.class_path") and name in vars(networks)
-    return f"{option}={networks.__name__}.{name}" if ours else word
+    def _verbs(self) -> dict[str, ArgumentParser]:
+        return self._subcommands_action.choices if self._subcommands_action else {}
+
+    def _meant(self, option: str) -> str:
+        """The option that was meant, in words."""
+        options = [name for name in self._options() if name.startswith("--")]
+        same_end = [name for name in options if name.rpartition(".")[2] == option.lstrip("-").rpartition(".")[2]]
+        close = same_end or difflib.get_close_matches(option, options, n=1, cutoff=0.75)
+        return f" (did you mean {close[0]}?)" if close else f" (`{program()} fit --help-all` lists the options)"
+
+    def _unknown_argument(self, name: str) -> str:
+        option = self._typed(name).partition("=")[0]
+        known = get_type_hints(vars(self._network())["__init__"]) if option.startswith("--model.network.") else {}
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f" (did you mean {option.removesuffix(name)}{close[0]}?)" if close else ""
+        return f"unrecognized arguments: {option}{meant}"
+
+    def _network(self) -> type:
+        """The class that `--model.network` names, if it is one of ours, else any of them."""
+        options = ("--model.network=", "--model.network.class_path=")
+        named = [word.partition("=")[2] for word in self._words if word.startswith(options)]
+        return vars(networks).get(named[-1].rpartition(".")[2] if named else "", networks.TutorialCNN)
+
+    def _wrong_value(self, key: str, reason: str) -> str:
+        """What an option takes, where it got something else."""
+        hint = getattr(self._options().get(f"--{key}"), "_typehint", None)
+        option, _, given = self._typed(key).partition("=")
+        pattern = r"Given value: (.*)|Got value: (.*)|'(.*)'|(\S+) does not conform"
+        if not given and (value := re.search(pattern, reason)):
+            given = next((part for part in value.groups() if part), "")
+        option = f"{option}={given}" if given and len(given) < 60 else option
+        if hint is None:
+            return f"{option}: {reason}"
+        if "class" in in_words(hint):
+            return f"{option}: {self._class_words(key, reason, given)}"
+        return f"{option}: give {OPTIONS.get(key) or in_words(hint)}"
+
+    def _typed(self, name: str) -> str:
+        """The last word that gives an option of this name, or what it would be in a config file."""
+        words = [word for word in self._words if re.match(rf"--([\w.]+\.)?{re.escape(name)}(=|$)", word)]
+        whole = "." in name or self._verbs()
+        return words[-1] if words else f"--{name}" if whole else f"--model.network.{name}"
+
+    def _class_words(self, key: str, reason: str, given: str) -> str:
+        why = re.search(REASON, reason)
+        known = {"model.network": NETWORKS, "data.augment": ["RandomAffine", "RandomElastic"]}.get(key)
+        if not known:
+            return f"{why[0] if why else 'it is no such class'}; `{program()} fit --help-all` lists the classes"
+        close = difflib.get_close_matches(given, known, n=1)
+        meant = f", did you mean {close[0]}?" if close else ""
+        own = " or the import path of your own torch.nn.Module" if key == "model.network" else ""
+        return f"{why[0] if why else 'there is no such class'}{meant} (give {either(known)}{own})"
+
+
+def in_full(words: list[str]) -> list[str]:
+    """Puts the full names in the place of the short ones: presets, networks, and where a logger writes.
+
+    A network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too.
+    """
+    full = []
+    for word in full_config_names(words):
+        option, _, name = word.partition("=")
+        ours = option.startswith("--model.network") and name in vars(networks)
+        full.append(f"{option}={networks.__name__}.{name}" if ours else word)
+        if option in ("--trainer.logger", "--trainer.logger+") and name.endswith(("CSVLogger", "TensorBoardLogger")):
+            full.append("--trainer.logger.save_dir=.")  # without which there is none
+    return full

@@ -1,18 +1,32 @@
 """Runs: found, gone on with in their own folder, and kept from other processes."""
 
 import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from mnist_cnn.checkpoints import CheckpointError, checkpoint_arguments, find_checkpoint, locked, newest_run
-from mnist_cnn.cli.settings import DEFAULTS
+from mnist_cnn.checkpoints import (
+    CheckpointError,
+    checkpoint_arguments,
+    find_checkpoint,
+    newest_run,
+    note_elsewhere,
+)
+from mnist_cnn.cli import history
 from mnist_cnn.errors import SettingsError
 from mnist_cnn.tasks.weights import KEPT
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass
@@ -21,8 +35,11 @@ class Start:
 
     checkpoint: Path | None = None
     defaults: dict[str, Any] = field(default_factory=dict)
-    """Of options, which the checkpoint or its run brings."""
+    """Of options, which the checkpoint brings."""
+    run: Path | None = None
+    """The folder in which to go on."""
     news: str = ""
+    warning: str = ""
 
 
 def find_start(verb: str, config: Namespace) -> Start:
@@ -43,17 +60,24 @@ def find_start(verb: str, config: Namespace) -> Start:
         )
     found = find_checkpoint(str(path), logs, resume=resume)
     if found:
-        named = config["model"]["network"]["class_path"]
-        defaults = checkpoint_arguments(found, resume=resume, trusted=named)
-        if (found.parent.parent / "config.yaml").exists():  # a run's own folder: go on there
-            defaults["trainer.logger"] = logger_of(found.parent.parent, log_graph=resume)
-        elif not resume:
+        defaults = checkpoint_arguments(found, resume=resume, trusted=_named_classes(config))
+        run = found.parent.parent
+        # A run's own folder: go on there; its curves have what is validated.
+        own = run if verb != "validate" and run.name and (run / "config.yaml").exists() else None
+        if not own and not resume:
             defaults["trainer.logger"] = False
-        return Start(found, defaults, f"checkpoint: {found}")
-    run = newest_run(logs)  # killed before its first checkpoint
-    none = f"none yet in {run}" if run else "no earlier run to resume"
+        warning = history.warning(found, logs) if str(path) in ("best", "last") else ""
+        return Start(found, defaults, own, f"checkpoint: {found}{history.about(found)}", warning)
+    newest = newest_run(logs)  # killed before its first checkpoint
+    none = f"none yet in {newest}" if newest else "no earlier run to resume"
     news = f"checkpoint: {none}, starting from the beginning"
-    return Start(None, {"trainer.logger": logger_of(run, log_graph=True)} if run else {}, news)
+    return Start(run=newest if newest and newest.name.startswith("version_") else None, news=news)
+
+
+def _named_classes(config: Namespace) -> list[str]:
+    """The import paths of the classes that the user named, which may be imported for a checkpoint."""
+    chosen = [config["model"][name] for name in ("network", "optimizer", "schedule")]
+    return [choice["class_path"] for choice in chosen if isinstance(choice, Namespace)]
 
 
 def _start_anew(config: Namespace, logs: Path) -> Start:
@@ -62,7 +86,7 @@ def _start_anew(config: Namespace, logs: Path) -> Start:
         return Start()
     found = find_checkpoint(str(config["model"]["weights"]), logs)
     assert found is not None  # only to resume there may be none
-    arguments = checkpoint_arguments(found, resume=False, trusted=config["model"]["network"]["class_path"])
+    arguments = checkpoint_arguments(found, resume=False, trusted=_named_classes(config))
     defaults = {f"model.{name}": arguments.get(f"model.{name}") for name in KEPT}
     known = {name: value for name, value in defaults.items() if value is not None}
     return Start(defaults={**known, "model.weights": str(found)}, news=f"weights: {found}")
@@ -79,36 +103,74 @@ def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None
     Raises:
         CheckpointError: Another process is training there, or nothing can be written.
     """
-    logger = trainer.logger
-    if not isinstance(logger, TensorBoardLogger) or is_trial(trainer) or not trainer.is_global_zero:
+    loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger | CSVLogger)]
+    if trainer.loggers[:1] != loggers[:1] or not loggers or is_trial(trainer) or not trainer.is_global_zero:
         return
+    first = loggers[0]
     while True:
-        folder = Path(logger.log_dir)
+        folder = Path(first.log_dir)
         try:
             folder.mkdir(parents=True, exist_ok=not new)
             held.enter_context(locked(folder))
-            return
+            break
         except (FileExistsError, CheckpointError):
             if not new:
                 raise
-            logger._version = int(logger.version) + 1
+            first._version = int(first.version) + 1
+    for logger in loggers:
+        if logger.root_dir == first.root_dir:  # each would take the next number
+            logger._version = first.version
+        if isinstance(logger, CSVLogger):
+            _keep_metrics(Path(logger.log_dir) / "metrics.csv")
+
+
+def _keep_metrics(path: Path) -> None:
+    """Gives the metrics of a run that is gone on with another name, because CSVLogger deletes them."""
+    if path.exists():
+        number = len([*path.parent.glob("metrics*.csv")])
+        path.rename(path.with_name(f"metrics_until_{number}.csv"))
+
+
+class NoteFolder(Callback):
+    """Notes where a run keeps its checkpoints, if that is not in the folder of all runs."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Notes it as soon as training starts, because the run may be killed."""
+        folder = getattr(trainer.checkpoint_callback, "dirpath", None)
+        if folder and "://" not in folder and trainer.is_global_zero and not is_trial(trainer):
+            note_elsewhere(Path(os.path.relpath(trainer.default_root_dir)) / "lightning_logs", Path(folder))
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keeps other processes from training in the folder of a run; a killed process holds nothing.
+
+    Raises:
+        CheckpointError: Another process is training there, or nothing can be written.
+    """
+    if not os.access(run, os.W_OK):
+        raise CheckpointError(f"{run} cannot be written: mend that, or give --trainer.default_root_dir=FOLDER")
+    descriptor = os.open(run, os.O_RDONLY) if fcntl else None
+    try:
+        if descriptor is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CheckpointError(
+                    f"{run} is still being trained by another process: wait for it, or start a run of its own without "
+                    f"--ckpt_path"
+                ) from None
+            except OSError:  # a file system without locks: as if there were none
+                pass
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def logs_of(config: Namespace) -> Path:
     """The folder of all runs."""
     return Path(config["trainer"].get("default_root_dir") or ".") / "lightning_logs"
-
-
-def logger_of(run: Path, log_graph: bool) -> dict[str, Any]:
-    """The TensorBoardLogger that goes on in the folder of a run."""
-    logger: dict[str, Any] = DEFAULTS["trainer.logger"]  # type: ignore[assignment]
-    place = {
-        "save_dir": str(run.parent.parent),
-        "name": run.parent.name,
-        "version": run.name,
-        "log_graph": log_graph,
-    }
-    return {**logger, "init_args": {**logger["init_args"], **place}}
 
 
 def is_trial(trainer: Trainer) -> bool:

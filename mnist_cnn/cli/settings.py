@@ -7,9 +7,10 @@ from typing import Any
 
 from jsonargparse import Namespace
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor, ProgressBar
-from lightning.pytorch.cli import ArgsType
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
@@ -17,6 +18,8 @@ from mnist_cnn.callbacks.learning import SCORE
 from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli.closing import say
+from mnist_cnn.cli.help import is_used, users
+from mnist_cnn.cli.words import either
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError
 from mnist_cnn.hardware import has_bfloat16
@@ -39,13 +42,23 @@ DEFAULTS = {
 }
 
 
-def complete(verb: str, config: Namespace, checkpoint: Path | None) -> None:
-    """Sets what follows from other settings, and refuses what does not go together."""
+def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | None) -> None:
+    """Sets what follows from other settings, and refuses what does not go together.
+
+    Args:
+        verb: What is done.
+        config: Its settings, which are changed.
+        checkpoint: The file to start from.
+        run: The folder of a run to go on in.
+    """
     seed = config["seed_everything"]
     if not isinstance(seed, bool) and not 0 <= seed < 2**32:
         raise SettingsError(f"--seed_everything={seed} is out of range: give a number from 0 to 4294967295")
-    if config["trainer"]["overfit_batches"]:
-        raise SettingsError("--trainer.overfit_batches would split our batches: use --trainer.limit_train_batches")
+    if str(config["trainer"]["strategy"]).endswith(("spawn", "fork", "notebook")):
+        raise SettingsError(
+            f"--trainer.strategy={config['trainer']['strategy']} is for notebooks: give --trainer.strategy=ddp, which "
+            f"starts as many processes"
+        )
     config["ckpt_path"] = str(checkpoint) if checkpoint else None
     if verb != "export":  # which never does
         config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
@@ -55,11 +68,12 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None) -> None:
         warnings.filterwarnings("ignore", message="The dirpath has changed")  # no checkpoint is written
     if config["trainer"]["fast_dev_run"]:
         config["checkpoint"]["save_last"] = False  # Lightning would write it all the same
-    logger = config["trainer"]["logger"]
-    if isinstance(logger, Namespace) and logger["init_args"].get("save_dir") == ".":
-        logger["init_args"]["save_dir"] = config["trainer"].get("default_root_dir") or "."
+    if config["trainer"]["barebones"]:
+        for name in ("logger", "enable_progress_bar", "enable_checkpointing"):
+            config["trainer"][name] = False
     if verb in ("predict", "export"):
         config["trainer"]["logger"] = False
+    place_loggers(config["trainer"], run, draw=verb == "fit")
     if config["data"]["labelled"] is not None and config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
         config["checkpoint"]["monitor"] = SCORE
     if config["data"]["val_size"] == 0 or config["trainer"].get("limit_val_batches") == 0:
@@ -69,9 +83,72 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None) -> None:
             config["checkpoint"]["monitor"] = None  # best is then the last epoch
 
 
+def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:
+    """Refuses options on the command line that a verb does not use, and says which one does."""
+    words: Any = sys.argv[1:] if args is None else args
+    given = [word.lstrip("-").partition("=")[0].rstrip("+") for word in words if isinstance(word, str) and "." in word]
+    if config["data"].get("pictures") is not None:  # also in a config file, where it would change what is read
+        given.append("data.pictures")
+    for option in given:
+        if not is_used(option, verb):
+            raise SettingsError(f"{verb} does not use --{option}, only {either(list(users(option)))}: leave it out")
+
+
+def place_loggers(trainer: Namespace, run: Path | None, draw: bool) -> None:
+    """Says where loggers write: in `default_root_dir` unless told otherwise; in the folder of a run that goes on.
+
+    Args:
+        trainer: The settings of the trainer, which are changed.
+        run: That folder.
+        draw: Whether TensorBoard gets a graph of the network.
+    """
+    if trainer["logger"] is True:
+        kind: dict[str, Any] = DEFAULTS["trainer.logger"]  # type: ignore[assignment]
+        trainer["logger"] = Namespace(class_path=kind["class_path"], init_args=Namespace(kind["init_args"]))
+    for logger in loggers(trainer):
+        place = logger.get("init_args") or Namespace()
+        kind_name = str(logger["class_path"]).rpartition(".")[2]
+        if kind_name not in ("TensorBoardLogger", "CSVLogger"):
+            continue
+        if place.get("save_dir") == ".":
+            place["save_dir"] = str(trainer.get("default_root_dir") or ".")
+        if run and place.get("version") is None:
+            place["save_dir"], place["name"], place["version"] = str(run.parent.parent), run.parent.name, run.name
+        if kind_name == "TensorBoardLogger":
+            in_half = str(trainer["precision"]).endswith("-true") and trainer["precision"] != "32-true"
+            place["log_graph"] = bool(place.get("log_graph")) and draw and not in_half  # it is traced in float32
+
+
+def loggers(trainer: Namespace) -> list[Namespace]:
+    """The settings of each logger."""
+    given = trainer["logger"]
+    return [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Namespace)]
+
+
+class RunConfig(SaveConfigCallback):
+    """Saves the settings of a run so that they can be used again for another one."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Namespace, **options: Any) -> None:
+        config = config.clone()
+        config.pop("ckpt_path")
+        for logger in loggers(config["trainer"]):
+            if "version" in (logger.get("init_args") or {}):
+                logger["init_args"]["version"] = None
+        super().__init__(parser, config, **options)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Saves them in the folder of the run, where there is one."""
+        if isinstance(trainer.logger, TensorBoardLogger | CSVLogger):
+            super().setup(trainer, pl_module, stage)
+
+
 def check_optimizer(config: Namespace, saved: dict[str, Any]) -> None:
     """Refuses to go on with another optimizer than that of the checkpoint, whose defaults are given."""
-    if config["model"]["optimizer"] != saved.get("model.optimizer"):
+
+    def name(choice: Any) -> Any:
+        return choice if isinstance(choice, str | None) else choice["class_path"].rpartition(".")[2]
+
+    if name(config["model"]["optimizer"]) != name(saved.get("model.optimizer")):
         raise CheckpointError("a run goes on with the optimizer that it began with: leave out --model.optimizer")
 
 
@@ -92,12 +169,15 @@ def callbacks(trainer: Namespace) -> list[Callback]:
     chosen = [*own] if isinstance(own, list) else [own]
     if trainer["enable_progress_bar"] is not False and not any(isinstance(c, ProgressBar) for c in chosen):
         chosen.append(progress_bar())
-    return [*chosen, LearningRateMonitor(), Speed()] if trainer["logger"] else chosen
+    return [*chosen, Speed()]
 
 
 def equip(trainer: Trainer) -> None:
     """Gives a trainer checkpoints that are written whole, and takes profiling away where none was asked for."""
     if type(trainer.strategy._checkpoint_io) in (type(None), TorchCheckpointIO):  # not one of a strategy's own
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+    overfit = vars(trainer)["overfit_batches"]
+    if isinstance(overfit, float) and overfit:
+        trainer.limit_val_batches = 1.0  # Lightning would take that share of the validation split, often no batch
     if type(vars(trainer)["profiler"]) is PassThroughProfiler:
         vars(trainer)["profiler"] = NoProfiler()

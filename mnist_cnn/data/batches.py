@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.utils.data import DistributedSampler, TensorDataset
+from torch.utils.data import DistributedSampler, SequentialSampler, TensorDataset
 
 
 class BatchSampler(DistributedSampler):
@@ -41,3 +41,7 @@ class BatchSampler(DistributedSampler):
         # A rest that is too small to give every process an image joins the batch before it.
         starts = [size * i for i in range(1, len(self))]
         return [part.tensor_split(self.num_replicas)[self.rank] for part in order.tensor_split(starts)]
+
+
+class FixedBatches(BatchSampler, SequentialSampler):  # type: ignore[misc]
+    """The same batches in every epoch, for `overfit_batches`; by type what Lightning would put there instead."""

@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from mnist_cnn.arguments import check_arguments, without_paths
 from mnist_cnn.data import files, labelled, rendered
 from mnist_cnn.data.augment import BatchTransform, augmented
-from mnist_cnn.data.batches import BatchSampler
+from mnist_cnn.data.batches import BatchSampler, FixedBatches
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.labelled import LabelledPictures
 from mnist_cnn.data.picture_set import PictureSet
@@ -248,7 +248,11 @@ class DigitDataModule(L.LightningDataModule):
         if dataset is None:
             raise DataError("call prepare_data() and setup(stage) before asking for a loader")
         ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
+        sampler: BatchSampler
+        if self.trainer and vars(self.trainer).get("overfit_batches"):
+            sampler = FixedBatches(dataset, self.batch_size, False, *ranks)
+        else:
+            sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
         if shuffle and self.trainer:
             sampler.start = self._batches_done
         # Indexing a tensor that is in memory is faster than handing it over from a worker process.

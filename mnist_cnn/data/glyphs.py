@@ -22,16 +22,25 @@ out."""
 
 
 def prepare(data_dir: Path, split: str, count: int) -> None:
-    """Writes the glyphs of a split, `train` or `val`, unless that was done before; MNIST must be in `data_dir`."""
+    """Writes the glyphs of a split, `train`, `val` or `test`, unless that was done before.
+
+    Args:
+        data_dir: The folder of the data files, which must be there.
+        split: `test` is written from MNIST's test images, the others from parts of its training images.
+        count: How many to write for training; for the other splits a tenth of it.
+    """
     path = _path(data_dir, split, count)
     with FileLock(path.with_suffix(".lock"), timeout=7200):
         if path.exists():
             return
-        images, labels = files.load("MNIST", data_dir, train=True)
-        held_out = stratified_sample(labels, VAL_DIGITS)
-        kept = held_out if split == "val" else ~held_out
+        images, labels = files.load("MNIST", data_dir, train=split != "test")
+        if split != "test":
+            held_out = stratified_sample(labels, VAL_DIGITS)
+            kept = held_out if split == "val" else ~held_out
+            images, labels = images[kept], labels[kept]
         number = count if split == "train" else -(-count // 10)
-        written = list(glyphs.write_all(images[kept, 0].numpy(), labels[kept].numpy(), number, seed=split == "val"))
+        seed = ("train", "val", "test").index(split)
+        written = list(glyphs.write_all(images[:, 0].numpy(), labels.numpy(), number, seed))
         stored = {
             "pixels": torch.from_numpy(np.concatenate([glyph.pixels.reshape(-1, 2) for glyph in written])),
             "shapes": torch.tensor([glyph.pixels.shape[:2] for glyph in written]),

@@ -9,6 +9,8 @@ import lightning as L
 import numpy as np
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -52,7 +54,7 @@ class SceneDataModule(L.LightningDataModule):
         Args:
             data_dir: Folder of the data files. Default: one of the user's cache folders.
             scenes: Scenes of an epoch; each epoch has others.
-            val_scenes: Scenes of the validation split, always the same, of digits that are in no other scene.
+            val_scenes: Scenes of validation and of the test, always the same, of digits that no other scene has.
             glyphs: Digits and signs that are written for the scenes, once.
             batch_size: Scenes of a batch.
             num_workers: Processes that compose scenes; 0 composes them in the training process.
@@ -60,16 +62,22 @@ class SceneDataModule(L.LightningDataModule):
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir"])
         self.data_dir = data_dir or files.default_data_dir()
+        self.pools: dict[str, Pool] = {}
 
     def prepare_data(self) -> None:
         """Gets MNIST and writes the glyphs, unless both are there."""
-        files.prepare("MNIST", self.data_dir)
-        for split in ("train", "val"):
+        rank_zero_info(files.prepare("MNIST", self.data_dir))
+        for split in self._splits():
             glyphs.prepare(self.data_dir, split, self.hparams["glyphs"])
 
     def setup(self, stage: str) -> None:
         """Loads the glyphs."""
-        self.pools = {split: glyphs.load(self.data_dir, split, self.hparams["glyphs"]) for split in ("train", "val")}
+        for split in set(self._splits()) - set(self.pools):
+            self.pools[split] = glyphs.load(self.data_dir, split, self.hparams["glyphs"])
+
+    def _splits(self) -> tuple[str, ...]:
+        is_test = self.trainer is not None and self.trainer.state.fn == TrainerFn.TESTING
+        return ("test",) if is_test else ("train", "val")
 
     def train_dataloader(self) -> DataLoader:
         """Batches of scenes, `SceneBatch`."""
@@ -82,6 +90,11 @@ class SceneDataModule(L.LightningDataModule):
         """The same batches each time."""
         count = self.hparams["val_scenes"]
         return self._loader(Scenes(self.pools["val"], seed=2), EpochSampler(count, lambda: 0, self.trainer))
+
+    def test_dataloader(self) -> DataLoader:
+        """The same batches each time, of MNIST's test digits."""
+        count = self.hparams["val_scenes"]
+        return self._loader(Scenes(self.pools["test"], seed=3), EpochSampler(count, lambda: 0, self.trainer))
 
     def _loader(self, scenes: "Scenes", sampler: "EpochSampler") -> DataLoader:
         return DataLoader(

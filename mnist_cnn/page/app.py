@@ -12,25 +12,30 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from torch import nn
 from werkzeug.exceptions import (
     BadRequest,
+    Conflict,
     Forbidden,
     HTTPException,
     MethodNotAllowed,
     NotFound,
     RequestEntityTooLarge,
+    ServiceUnavailable,
     UnprocessableEntity,
 )
 from werkzeug.wrappers import Request, Response
 
+from mnist_cnn.checkpoints import CheckpointError
+from mnist_cnn.page.keep import KeepError, Kept
+from mnist_cnn.page.networks import Networks
 from mnist_cnn.reading import read_digits
 from mnist_cnn.reading.models import pretrained_classifier, probabilities
 from mnist_cnn.reading.pictures import PictureError
-from mnist_cnn.reading.sighting import LAYOUTS, Layout
+from mnist_cnn.reading.sighting import LAYOUTS
+from mnist_cnn.tasks.classifier import NetworkError
 
 MOST_BYTES = 20 * 2**20
-"""Larger uploads are refused; page.html says so before it sends them."""
+"""Larger uploads are refused; drawing.js says so before it sends them."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -38,28 +43,31 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Page:
     """The application. It may be called by several threads; they take turns at the network.
 
-    `GET /` is the page. `POST /read?layout=digit`, `row` or `page`, with the bytes of a picture file as the body,
-    answers in JSON: `digits`, `confidence`, and for each digit in `boxes` left, top, right and bottom in pixels of the
-    upright picture of that `size`, in `images` its 784 pixels (base64) and in `probabilities` the ten numbers that the
-    classifier gives to just these pixels. What went wrong is in `error`, one line, with a status of 4xx.
+    `GET /` is the page, and `GET /state` says in JSON which networks can answer and what is kept.
+    `POST /read?layout=digit`, `row` or `page`, with the bytes of a picture file as the body, answers in JSON: `digits`,
+    with rows apart by line breaks, `confidence` of all of it, and for each digit in `confidences` its own, in `boxes`
+    left, top, right and bottom in pixels of the upright picture of that `size`, in `images` its 784 pixels (base64) and
+    in `probabilities` the ten numbers that the classifier gives to just these pixels. `network=NAME` has another one
+    answer. `POST /keep?digits=7`, likewise with a picture, keeps it with that label, if the server was started so;
+    without digits it is kept no longer. What went wrong is in `error`, one line, with a status of 4xx or 5xx.
 
     Nothing that a client sends is used as the name of a file. Requests must be meant for this server by name, so that
     no website can have a domain of its own point here, and pictures must come from this page or from no page at all.
     """
 
-    def __init__(self, model: nn.Module | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(self, networks: Networks | None = None, host: str = "127.0.0.1", kept: Kept | None = None) -> None:
         """Loads the page.
 
         Args:
-            model: A trained `DigitClassifier`, or any network that returns logits or log-probabilities. Default: what
-                comes with the package.
+            networks: What can answer. Default: what comes with the package, and the best of the newest run.
             host: The address or name that the server listens at. With `0.0.0.0` or `::` clients may call it by any
                 IP address, which no domain of a website can be.
+            kept: Where labelled pictures are kept. Default: nowhere.
         """
-        self.model = model.eval() if model else None
+        self.networks, self.kept = networks or Networks(), kept
         self.names = {*LOOPBACK, host.strip("[]").lower()}
         self.any_address = host in ("0.0.0.0", "::")
-        page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+        page = assembled()
         self.page = page.encode()
         self.headers = _headers(page)
         self.turn = threading.Lock()
@@ -79,26 +87,22 @@ class Page:
 
     def _answer(self, request: Request) -> Response:
         self._check_sender(request)
-        allowed = {"/": ("GET", "HEAD"), "/read": ("POST",)}.get(request.path)
+        look, send = ("GET", "HEAD"), ("POST",)
+        allowed = {"/": look, "/state": look, "/read": send, "/keep": send}.get(request.path)
         if not allowed:
             raise NotFound("there is nothing here: the page is at /")
         if request.method not in allowed:
             raise MethodNotAllowed(allowed, f"use {allowed[0]} here")
-        if request.path == "/":
-            return Response(self.page, mimetype="text/html")
-        layout = request.args.get("layout", "digit")
-        if layout not in LAYOUTS:
-            raise BadRequest(f"the layout must be one of {', '.join(LAYOUTS)}")
         try:
-            content = request.get_data(cache=False)
-        except RequestEntityTooLarge as error:
-            limit = f"the picture has more than {MOST_BYTES // 2**20} MB: send a smaller one"
-            raise RequestEntityTooLarge(limit) from error
-        try:
-            with self.turn:
-                return _json(self._read(content, layout))
+            if request.path == "/":
+                return Response(self.page, mimetype="text/html")
+            if request.path == "/state":
+                return _json(self._state())
+            return _json(self._read(request) if request.path == "/read" else self._keep(request))
         except PictureError as error:
             raise UnprocessableEntity(f"this picture cannot be read: {error}") from error
+        except (CheckpointError, NetworkError, KeepError) as error:
+            raise Conflict(str(error)) from error
 
     def _check_sender(self, request: Request) -> None:
         host = request.headers.get("Host", "")
@@ -109,19 +113,71 @@ class Page:
         if request.method == "POST" and origin is not None and origin.partition("://")[2] != host:
             raise Forbidden("pictures are taken from this server's own page only")
 
-    def _read(self, content: bytes, layout: Layout) -> dict[str, Any]:
-        reading = read_digits(content, layout, model=self.model)
+    def _state(self) -> dict[str, Any]:
+        kept = self.kept
+        return {
+            "networks": self.networks.labels(),
+            "kept": kept and {"folder": str(kept.folder), "count": kept.count(), "command": kept.command},
+        }
+
+    def _read(self, request: Request) -> dict[str, Any]:
+        layout = request.args.get("layout", "digit")
+        if layout not in LAYOUTS:
+            raise BadRequest(f"the layout must be one of {', '.join(LAYOUTS)}")
+        labels = self.networks.labels()
+        name = request.args.get("network", self.networks.first)
+        if name not in labels:
+            raise BadRequest(f"there is no such network: choose one of {', '.join(labels)}")
+        content = _picture(request)
+        with self.turn:
+            model = self.networks.model(name)
+            reading = read_digits(content, layout, model=model)
+            classifier = pretrained_classifier() if model is None else model
+            shares = probabilities(classifier, reading.images)
         height, width = reading.picture.shape[:2]
         return {
+            "network": labels[name],
             "digits": reading.digits,
             "confidence": reading.confidence,
+            "confidences": reading.confidences.tolist(),
             "note": reading.opened.remark,
             "turns": reading.turns,
             "size": [width * reading.opened.factor, height * reading.opened.factor],
             "boxes": reading.boxes.tolist(),
             "images": [base64.b64encode(image.tobytes()).decode() for image in reading.images],
-            "probabilities": probabilities(self.model or pretrained_classifier(), reading.images).tolist(),
+            "probabilities": shares.tolist(),
         }
+
+    def _keep(self, request: Request) -> dict[str, Any]:
+        if not self.kept:
+            raise Forbidden("nothing is kept here: start the page with --keep=FOLDER for that")
+        try:
+            self.kept.add(_picture(request), request.args.get("digits", ""))
+        except OSError as error:
+            raise ServiceUnavailable(f"this cannot be kept: {error.strerror}") from error
+        return self._state()
+
+
+def assembled() -> str:
+    """The page in one piece: the files that are named in its style and its script, put there."""
+
+    def put(match: re.Match[str]) -> str:
+        parts = [_file(name) for name in match[2].split()]
+        return f"<{match[1]}>\n{''.join(parts)}</{match[1]}>"
+
+    return re.sub(r"<(style|script)>([\w. ]+)</\1>", put, _file("page.html"))
+
+
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _picture(request: Request) -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        limit = f"the picture has more than {MOST_BYTES // 2**20} MB: send a smaller one"
+        raise RequestEntityTooLarge(limit) from error
 
 
 def _headers(page: str) -> dict[str, str]:

@@ -2,18 +2,18 @@
 
 import argparse
 import os
-import pkgutil
 import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from mnist_cnn.checkpoints import CheckpointError, find_checkpoint
+from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.errors import ScriptParser, fail
-from mnist_cnn.tasks.classifier import DigitClassifier, NetworkError
+from mnist_cnn.page.keep import KeepError, Kept
+from mnist_cnn.page.networks import Networks
+from mnist_cnn.reading.models import pretrained_classifier, pretrained_detector
+from mnist_cnn.tasks.classifier import NetworkError
 
 try:
     import waitress
@@ -36,14 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not waitress:
         fail('the page needs the extra "demo": pip install -e ".[demo]"')
     try:
-        found, model = load(options.ckpt_path, options.network)
-        server = serve(model, options.host, options.port)
-    except (CheckpointError, NetworkError, AddressError) as error:
+        networks = Networks(options.ckpt_path, options.network)
+        found, _ = networks.file(options.ckpt_path), networks.model(options.ckpt_path)
+        kept = Kept(options.keep) if options.keep else None
+        server = serve(Page(networks, options.host, kept), options.host, options.port)
+    except (CheckpointError, NetworkError, KeepError, AddressError) as error:
         fail(error)
+    pretrained_classifier(), pretrained_detector()  # the first answer need not wait for them
     port = server.effective_port
     name = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
     url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
-    print(f"checkpoint: {found}\ndraw here:  {url} (Ctrl-C ends it)", flush=True)
+    print(f"checkpoint: {found}")
+    if kept:
+        print(f"KEEPING:    what is labelled goes to {kept.folder}, {kept.count():,} pictures so far")
+    print(f"draw here:  {url} (Ctrl-C ends it)", flush=True)
     if options.open and _has_screen():
         webbrowser.open(url)
     server.run()
@@ -66,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CLASS",
         help="for a checkpoint of a network of your own: its import path, such as my_module.MyNet",
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the pictures that are labelled on the page there, to train on them with "
+        "fit --config finetune --data.labelled=FOLDER (default: nothing is kept)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=7860, help="the port; 0 takes a free one (default 7860)")
     parser.add_argument(
@@ -80,49 +93,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def load(ckpt_path: str, network: str | None = None) -> tuple[Path, DigitClassifier]:
-    """The file that a checkpoint's name stands for, and its model, which has answered once.
-
-    Args:
-        ckpt_path: As for `find_checkpoint`.
-        network: Import path of the class of a network of the user's own, which may be imported for that.
-
-    Raises:
-        CheckpointError: There is no such file, or it holds no model that can be built here.
-        NetworkError: There is no such class, or its network does not return what it must.
-    """
-    found = find_checkpoint(ckpt_path, Path("lightning_logs"))
-    assert found  # None only to resume a run
-    own = _network_class(network) if network else None
-    try:
-        model = DigitClassifier.load_from_checkpoint(found, map_location="cpu", network=own).eval()
-    except (RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{found} does not fit its network: give another one with --ckpt_path=FILE") from error
-    with torch.inference_mode():
-        model(torch.zeros(1, 1, 28, 28, dtype=torch.uint8))
-    return found, model
-
-
-def _network_class(name: str) -> type[torch.nn.Module]:
-    if str(Path.cwd()) not in sys.path:  # as for the command line
-        sys.path.append(str(Path.cwd()))
-    try:
-        kind = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise NetworkError(f"--model.network={name} cannot be imported: {error}") from error
-    if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
-        raise NetworkError(f"--model.network={name} is no torch.nn.Module: give the import path of one")
-    return kind
-
-
 class AddressError(RuntimeError):
     """An address that cannot be listened at; the message is one line that says what to do."""
 
 
-def serve(model: torch.nn.Module, host: str, port: int) -> "BaseWSGIServer":
-    """A server that listens already; its `run` answers until it is interrupted.
+def serve(page: "Page", host: str, port: int) -> "BaseWSGIServer":
+    """A server of the page that listens already; its `run` answers until it is interrupted.
 
     Raises:
         AddressError: The port is taken, or the host is not an address of this computer.
@@ -136,7 +112,7 @@ def serve(model: torch.nn.Module, host: str, port: int) -> "BaseWSGIServer":
             f"cannot listen at {host}, port {port} ({reason}): choose another --port, 0 for any free one, or --host"
         ) from error
     return waitress.create_server(
-        Page(model, host),
+        page,
         sockets=[listening],
         ident=None,
         threads=4,

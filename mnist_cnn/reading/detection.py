@@ -86,7 +86,7 @@ class _Scale:
 
 
 @torch.inference_mode()
-def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection:
+def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3) -> Detection:
     """Finds the digits of a picture.
 
     Args:
@@ -94,8 +94,9 @@ def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection
         picture: RGB, uint8 [H, W, 3].
         side: Of a square with as many pixels as the scale to begin with. Coarser ones follow, and finer ones where
             small digits may be, or none are found.
+        finer: How many finer scales at most.
     """
-    scales = list(_pyramid(network, picture, side))
+    scales = list(_pyramid(network, picture, side, finer))
     scores, probabilities, boxes = (
         torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
     )
@@ -108,27 +109,25 @@ def detect(network: DetectorNet, picture: Picture, side: int = 320) -> Detection
     )
 
 
-def _pyramid(network: DetectorNet, picture: Picture, side: int) -> Iterator[_Scale]:
+def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int) -> Iterator[_Scale]:
     """Looks at the picture from middling to coarse, then finer as long as that promises more."""
     long = max(picture.shape[:2])
     first = min(1.0, side / math.sqrt(picture.shape[0] * picture.shape[1]))
-    factor, found = first, False
-    finer = False
+    factor, found, has_small = first, False, False
     while round(factor * long) >= COARSEST:
         scale = _look(network, picture, factor)
-        sure = scale.scores >= SCORE
-        found |= bool(sure.any())
-        if factor == first:
-            finer = _has_small(scale)
+        found |= bool((scale.scores >= SCORE).any())
+        has_small |= factor == first and _has_small(scale)
         yield scale
         factor /= STEP
-    factor = first * STEP
-    while (finer or not found) and factor <= LARGEST_SCALE and factor * long <= MOST_SIDE * STEP**0.5:
-        scale = _look(network, picture, factor)
+    for _ in range(finer):
+        first *= STEP
+        if (found and not has_small) or first > LARGEST_SCALE or first * long > MOST_SIDE * STEP**0.5:
+            return
+        scale = _look(network, picture, first)
         found |= bool((scale.scores >= SCORE).any())
-        finer = _has_small(scale)
+        has_small = _has_small(scale)
         yield scale
-        factor *= STEP
 
 
 def _has_small(scale: _Scale) -> bool:

@@ -47,7 +47,7 @@ def load_classifier(path: Path) -> Classifier:
     """
     content = read_checkpoint(path)
     settings = content["hyper_parameters"]
-    check_hyperparameters(settings, path)
+    check_hyperparameters({name: settings[name] for name in settings.keys() - {"optimizer", "schedule"}}, path)
     spec = settings.get("network") or {"class_path": "mnist_cnn.networks.TutorialCNN"}
     network, classes = _build(spec, path), settings.get("classes")
     fit_head(network, DIGITS, classes or DIGITS)

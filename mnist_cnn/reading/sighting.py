@@ -21,10 +21,15 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
 """For how many pixels squared to begin with; see `detect`."""
+FINER: dict[Layout, int] = {"digit": 2, "row": 3, "page": 3}
+"""How many finer scales to look at, at most."""
 DOUBTFUL = 0.6
 """Mean confidence of the digits, below which the picture may lie on its side."""
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
+
+TURNED = 0.3
+"""How likely a single digit is none, if it is one only after the picture was turned."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,12 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         box[2:] += box[:2]
         flat = np.full((1, 10), 0.1, np.float32)
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
-    best = _sighting(detect(detector, picture, SIDES[layout]), layout, picture.shape)
+    best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout]), layout, picture.shape)
     mean, total = _evidence(best)
     if mean < DOUBTFUL:
         for turns in (1, 2, 3):
             turned = np.ascontiguousarray(np.rot90(picture, turns))
-            other = _sighting(detect(detector, turned, SIDES[layout]), layout, turned.shape, turns)
+            other = _sighting(detect(detector, turned, SIDES[layout], 0), layout, turned.shape, turns)
             other_mean, other_total = _evidence(other)
             if other_mean > DOUBTFUL and other_total > total + CLEARLY:
                 best, total = other, other_total
@@ -108,7 +113,8 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     numbers = [sure[row] for row in rows]
     order = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
     images = detection.images(order, np.flatnonzero(found.scores >= SCORE))
-    sureness = [_complete(found, row) for row in numbers]
+    # Pictures are seldom turned, and one sign alone may look like a digit then.
+    sureness = [_complete(found, row) * (1 - TURNED ** len(row) if turns else 1) for row in numbers]
     return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
 
 

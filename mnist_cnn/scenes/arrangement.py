@@ -1,6 +1,6 @@
 """Where signs stand on a sheet: alone, in rows, in lines and columns, in the cells of a form, among words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +99,7 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     size = float(np.exp(rng.uniform(np.log(12), np.log(62))))
     if rng.random() < 0.4:
         size = float(rng.uniform(16, 40))
-    kind = rng.choice(6, p=[0.2, 0.36, 0.16, 0.1, 0.1, 0.08])
+    kind = rng.choice(6, p=[0.18, 0.34, 0.14, 0.09, 0.12, 0.13])
     if kind == 0:
         _alone(sheet, hand, size, rng)
     elif kind == 1:
@@ -110,7 +110,7 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
         _cells(sheet, hand, min(size, side / 3), rng)
     elif kind == 4:
         _text(sheet, hand, size, rng)
-    if kind == 5 or rng.random() < 0.08:
+    if kind == 5 or rng.random() < 0.06:
         _doodle(sheet, size, rng)
     if rng.random() < 0.1:
         _print_words(sheet, size * rng.uniform(0.3, 1.0), rng)
@@ -134,14 +134,15 @@ def _line(
     side = sheet.side
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
     gap, wander = gaps[rng.choice(3, p=[0.32, 0.45, 0.23])], rng.uniform(0, 0.1)
-    bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.12))
+    bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.2))
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     x = rng.uniform(-size, side * 0.4) if start is None else start
     end = side if rng.random() < 0.6 else rng.uniform(side * 0.4, side)
     joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
+    uneven = rng.random() < 0.12  # some write small zeros beside tall sevens
     while x < end:
-        height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
+        height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander) * (rng.uniform(0.4, 1.1) if uneven else 1)
         away = (x - side / 2) / side
         y = top + (slope * away + bow * away * away) * side + (size - height) / 2 + rng.normal(0, wander / 2) * size
         if rng.random() < signs:
@@ -226,20 +227,60 @@ def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
 
 
 def _doodle(sheet: Sheet, size: float, rng: Rng) -> None:
-    """A drawing of nothing: long curves, zigzags, frames and flowers that no digit is like."""
-    thick = max(1, round(size * rng.uniform(0.02, 0.15)))
+    """Drawings that no digit is like: long curves, flowers, zigzags, ticks and crosses, faces and hearts."""
+    thick = max(1, round(size * np.exp(rng.uniform(np.log(0.02), np.log(0.2)))))
     for _ in range(int(rng.integers(1, 4))):
-        count = int(rng.integers(6, 22))
         middle = rng.uniform(0, sheet.side, 2)
-        if rng.random() < 0.5:
-            steps = rng.normal(0, rng.uniform(0.3, 1.2) * size, (count, 2))
-            points = middle + np.cumsum(steps, axis=0)
-        else:
-            angles = np.linspace(0, rng.uniform(3, 12) * np.pi, 10 * count)
-            reach = size * rng.uniform(0.3, 1.5) * (1 + rng.uniform(0.2, 0.8) * np.sin(angles * rng.uniform(0.2, 5)))
-            points = middle + reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        fine = np.rint(points * 16).astype(np.int32)
-        cv2.polylines(sheet.written, [fine], False, 1.0, thick, cv2.LINE_AA, 4)
+        strokes = DOODLES[int(rng.integers(len(DOODLES)))](rng)
+        turn = rng.normal(0, 0.4)
+        matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * size
+        for stroke in strokes:
+            fine = np.rint((stroke @ matrix.T + middle) * 16).astype(np.int32)
+            cv2.polylines(sheet.written, [fine], False, 1.0, thick, cv2.LINE_AA, 4)
+
+
+def _wander(rng: Rng) -> list[NDArray[Any]]:
+    steps = rng.normal(0, rng.uniform(0.3, 1.0), (int(rng.integers(6, 20)), 2))
+    return [np.cumsum(steps, axis=0)]
+
+
+def _flower(rng: Rng) -> list[NDArray[Any]]:
+    angles = np.linspace(0, rng.uniform(3, 12) * np.pi, 150)
+    reach = rng.uniform(0.3, 1.5) * (1 + rng.uniform(0.2, 0.8) * np.sin(angles * rng.uniform(0.2, 5)))
+    return [reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)]
+
+
+def _zigzag(rng: Rng) -> list[NDArray[Any]]:
+    count = int(rng.integers(5, 16))
+    along, across = np.linspace(-0.7, 0.7, count), rng.uniform(0.15, 0.5) * (-1.0) ** np.arange(count)
+    across = across * rng.uniform(0.5, 1.2, count)
+    return [np.stack([along, across] if rng.random() < 0.5 else [across, along], axis=1)]
+
+
+def _mark(rng: Rng) -> list[NDArray[Any]]:
+    """A plus, a cross, a tick or an arrow."""
+    shapes: list[list[list[tuple[float, float]]]] = [
+        [[(-0.5, 0), (0.5, 0)], [(0, -0.5), (0, 0.5)]],
+        [[(-0.4, -0.5), (0.4, 0.5)], [(0.4, -0.5), (-0.4, 0.5)]],
+        [[(-0.4, 0.0), (-0.15, 0.4), (0.5, -0.5)]],
+        [[(-0.7, 0), (0.7, 0)], [(0.4, -0.25), (0.7, 0), (0.4, 0.25)]],
+        [[(-0.5, -0.15), (0.5, -0.15)], [(-0.5, 0.15), (0.5, 0.15)]],
+    ]
+    shape = shapes[int(rng.integers(len(shapes)))]
+    return [np.array(stroke) + rng.normal(0, 0.05, (len(stroke), 2)) for stroke in shape]
+
+
+def _face(rng: Rng) -> list[NDArray[Any]]:
+    """A closed outline with something inside: a face, a heart, a fish, a house."""
+    angles = np.linspace(0, 2 * np.pi, 50)
+    bumps = rng.uniform(0, 0.35) * np.cos(int(rng.integers(1, 6)) * angles + rng.uniform(0, 6))
+    outline = (0.7 + bumps)[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    inside = [rng.uniform(-0.35, 0.35, 2) + rng.normal(0, 0.1, (int(rng.integers(2, 6)), 2)) for _ in range(3)]
+    return [outline, *inside[: int(rng.integers(0, 4))]]
+
+
+DOODLES: tuple[Callable[[Rng], list[NDArray[Any]]], ...] = (_wander, _flower, _zigzag, _mark, _face)
+"""Strokes of drawings about a middle, in units of a digit's height."""
 
 
 def _print_words(sheet: Sheet, size: float, rng: Rng) -> None:

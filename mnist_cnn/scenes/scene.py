@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_cnn.networks.detector import continued
 from mnist_cnn.scenes.arrangement import Pool, Sheet, arrange
 from mnist_cnn.scenes.surface import pictured
 
@@ -38,9 +39,9 @@ def compose(pool: Pool, rng: Rng) -> Scene:
     size = float(np.median([digit.height for digit in sheet.digits])) if sheet.digits else rng.uniform(12, 60)
     picture = pictured(sheet, size, rng)
     left, top, right, bottom = frame = _frame(sheet, size, rng)
-    if frame != (0, 0, SIDE, SIDE):  # the picture ends there, and readers go on with the colours of its border
+    if frame != (0, 0, SIDE, SIDE):  # the picture ends there
         inner = picture[top:bottom, left:right]
-        picture = cv2.copyMakeBorder(inner, top, SIDE - bottom, left, SIDE - right, cv2.BORDER_REPLICATE)
+        picture = continued(inner, top, SIDE - bottom, left, SIDE - right)
         outside = np.ones((SIDE, SIDE), bool)
         outside[top:bottom, left:right] = False
         sheet.ink[outside], sheet.owner[outside] = 0, -1
@@ -66,7 +67,7 @@ def _frame(sheet: Sheet, size: float, rng: Rng) -> tuple[int, int, int, int]:
     corners = [(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits]
     left, top, _, _ = np.min(corners, axis=0)
     _, _, right, bottom = np.max(corners, axis=0)
-    room = rng.uniform(-0.04, 0.35, 4) * size
+    room = rng.uniform(-0.06, 0.06 if rng.random() < 0.4 else 0.35, 4) * size
     low = [
         0 if rng.random() < 0.25 else int(np.clip(at - r, 0, SIDE // 2))
         for at, r in zip((left, top), room, strict=False)

@@ -12,6 +12,7 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, OpenUnitInterval, PositiveFloat
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -112,6 +113,7 @@ class DigitClassifier(L.LightningModule):
         self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
         self.trained_steps = 0
         self._epoch_so_far: dict[str, dict[str, Any]] = {}
+        self._loggers: list[Logger] = []
         self._name_classes(classes or DIGITS)
 
     def _save_plain_hyperparameters(self, **objects: Any) -> None:
@@ -223,6 +225,8 @@ class DigitClassifier(L.LightningModule):
         self.train_metrics.reset()
         if self._epoch_so_far and self.global_rank == 0:  # which has the sums of all processes
             self.train_metrics.restore(self._epoch_so_far)
+            if self._is_log_due(self.trainer.fit_loop.batch_idx):  # and was done, after the checkpoint was written
+                self.train_metrics.totals.take_new()
         self._epoch_so_far = {}
         self._seed(self.trainer.fit_loop.batch_idx + 1)
 
@@ -267,9 +271,14 @@ class DigitClassifier(L.LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Logs the training metrics once an epoch, each image as it was seen."""
-        if self.trainer.is_last_batch:  # not in on_train_epoch_end, which comes too late for the progress bar
+        """Logs the training metrics, each image as it was seen: to the loggers as a curve, else once an epoch."""
+        over = self.trainer.is_last_batch or self.trainer.fit_loop.epoch_loop.done
+        if self.trainer.loggers and (over or self._is_log_due(batch_idx)):
+            self._log_curve()
+        if over:  # not in on_train_epoch_end, which comes too late for the progress bar
             self._log_metrics(self.train_metrics)
+        elif self.trainer.global_step == self.trainer.max_steps:  # the end, within an epoch
+            self.log_dict(self.train_metrics.compute(), on_step=False, on_epoch=True, prog_bar=True)
         self._seed(batch_idx + 1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -341,12 +350,54 @@ class DigitClassifier(L.LightningModule):
         metrics.update(F.nll_loss(log_probs, labels), log_probs, labels)
         return log_probs
 
+    def _is_log_due(self, batch_idx: int) -> bool:
+        """Whether the curve of training has a point after a batch within an epoch; the last batch always has one.
+
+        Every `log_every_n_steps`, but not so late that the last point would stand for less than a fifth of them.
+        """
+        steps: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        every, done = steps * self.trainer.accumulate_grad_batches, batch_idx + 1
+        return every > 0 and done % every == 0 and self.trainer.num_training_batches - done >= every / 5
+
+    def _log_curve(self) -> None:
+        """Adds a point to the curves of training: of the images since the last one, so that it lags behind nothing."""
+        sums = self.trainer.strategy.reduce(self.train_metrics.totals.take_new(), reduce_op="sum")
+        loss, hits, digits, images = sums.tolist()  # the only look at the device
+        accuracy = hits / max(1, digits)
+        values = {"loss/train": loss / images, "accuracy/train": accuracy, "error/train": 100 - 100 * accuracy}
+        if self.trainer.optimizers:
+            values["learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self._write({**values, "epoch": self.current_epoch})  # the latter for tables, like CSVLogger's
+
     def _log_metrics(self, metrics: StageMetrics) -> None:
-        for name, value in metrics.compute().items():
-            self.log(name, value, on_step=False, on_epoch=True, prog_bar=name.startswith(("accuracy", "loss")))
-        if self.trainer.state.fn != TrainerFn.FITTING:  # a score belongs where its training ended, not at step 0
-            self.log("step", float(self.trained_steps))
+        values, in_fit = metrics.compute(), self.trainer.state.fn == TrainerFn.FITTING
+        for name, value in values.items():
+            shown = name.startswith(("accuracy", "loss"))
+            # Of what is logged Lightning makes the result of `trainer.test` and prints a table.
+            listed = None if not in_fit and not name.startswith("per_class") else False
+            self.log(name, value, on_step=False, on_epoch=True, prog_bar=shown, logger=listed)
+        if metrics is not self.train_metrics and not self.trainer.sanity_checking:
+            self._write(values)
+        if not in_fit:  # Lightning would write it once more, at step 0
+            self._loggers, self.trainer.loggers = self.trainer.loggers, []
         metrics.reset()
+
+    def _write(self, values: dict[str, Any]) -> None:
+        """Writes to all loggers, where training stands or, of a checkpoint, ended."""
+        for logger in self.trainer.loggers:
+            plain = {name: float(value) for name, value in values.items()}
+            logger.log_metrics(plain, self.trainer.global_step or self.trained_steps)
+            logger.save()
+
+    def on_validation_end(self) -> None:
+        """Gives the trainer its loggers back."""
+        self.trainer.loggers, self._loggers = self._loggers or self.trainer.loggers, []
+
+    on_test_end = on_validation_end
+
+    def on_train_end(self) -> None:
+        """Remembers how long the network was trained, for scores to come."""
+        self.trained_steps = self.trainer.global_step
 
 
 def target_probabilities(label_smoothing: float, classes: int = 10) -> Tensor:

@@ -48,7 +48,7 @@ def close_lines(page: Page) -> None:
     """Lines so close that tails reach into the next one."""
     page.unit = page.writing.unit = 0.8 * page.pitch
     for i in range(page.lines()):
-        page.digits(page.number(4, 8), page.left, page.line(i))
+        page.digits(page.number(4, 7), page.left, page.line(i))
 
 
 def addition(page: Page) -> None:

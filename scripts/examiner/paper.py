@@ -115,7 +115,8 @@ class Sheet:
 
     def _print_through(self, page: Array) -> None:
         """What is written on the other side: mirrored, soft and faint."""
-        rng, shade = self.rng, np.zeros(self.size, np.float32)
+        rng = self.rng
+        shade: Array = np.zeros(self.size, np.float32)
         pitch = 0.55 * self.unit
         rows = np.arange(rng.uniform(0, pitch), self.size[0] + pitch, pitch * 1.5)
         for y in rows:

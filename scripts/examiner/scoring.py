@@ -87,7 +87,8 @@ def marks(picture: Picture) -> Marks:
         pairs = _pairs(picture.rows, picture.answers)
     else:
         pairs = {0: 0} if picture.rows and picture.answers else {}
-    right, wrong = [], []
+    right: list[float] = []
+    wrong: list[float] = []
     for truth, answer in sorted(pairs.items()):
         row = picture.answers[answer]
         (right if row.digits == picture.rows[truth].digits else wrong).append(row.confidence)

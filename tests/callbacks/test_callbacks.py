@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from PIL import Image
 
-from mnist_cnn.callbacks.figures import BLUE, draw_confusion, draw_filters, draw_mistakes
+from mnist_cnn.callbacks.drawing import BLUE, draw_confusion, draw_digits, draw_filters, draw_mistakes
 from mnist_cnn.callbacks.progress import EpochLines, progress_bar
 from mnist_cnn.callbacks.results import verdict, wilson_interval
 
@@ -40,6 +40,17 @@ def test_mistakes_are_ink_on_paper_with_a_caption() -> None:
     assert picture.getpixel((6 + 2, 6 + 2)) == (255, 255, 255)
     caption = np.asarray(picture.crop((6, 6 + 113, 6 + 112, 6 + 132)))
     assert caption.min() < 100
+
+
+def test_digits_have_their_labels() -> None:
+    images = torch.full((9, 1, 28, 28), 300.0)  # a float that an augmentation made too bright
+    picture = draw_digits(images, torch.tensor([3, 3, 4, -1, *range(5)]))
+    assert picture.size == (8 * 90 + 6, 2 * 110 + 6)
+    assert picture.getpixel((10, 10)) == (0, 0, 0)
+    captions = [np.asarray(picture.crop((6 + i * 90, 92, 90 + i * 90, 110))) for i in range(4)]
+    assert (captions[0] == captions[1]).all()
+    assert not (captions[1] == captions[2]).all()
+    assert (captions[3] < 128).sum() > (captions[2] < 128).sum()  # "none"
 
 
 def test_filters_go_from_black_to_white() -> None:
@@ -81,7 +92,7 @@ def test_verdict_in_words() -> None:
 
 
 def test_csv_columns_are_what_the_help_says(tmp_path: Path) -> None:
-    from mnist_cnn.callbacks.results import PredictionWriter
+    from mnist_cnn.callbacks.predictions import PredictionWriter
 
     class Trainer:
         world_size = 1

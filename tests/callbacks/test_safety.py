@@ -18,8 +18,9 @@ from conftest import UserNet, processes
 from mnist_cnn import DigitClassifier
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
-from mnist_cnn.checkpoints import CheckpointError, find_checkpoint, locked, newest_run
+from mnist_cnn.checkpoints import CheckpointError, find_checkpoint, newest_run
 from mnist_cnn.cli import main
+from mnist_cnn.cli.runs import locked
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]

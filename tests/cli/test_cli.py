@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,8 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
     tags = events().Tags()
     assert set(tags["scalars"]) >= {
         *(f"{metric}/{stage}" for metric in ("accuracy", "loss") for stage in ("train", "val")),
-        "lr-AdamW",
+        *(f"error/{stage}" for stage in ("train", "val")),
+        "learning_rate",
         "speed/epoch_seconds",
         "speed/images_per_second",
         "per_class_accuracy/7/val",
@@ -79,6 +81,7 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
         "validation/most_confident_mistakes",
         "validation/reliability_curve",
         "filters/first_layer",
+        "training/digits",
     }
     assert tags["graph"]
     assert "_hparams_/session_start_info" in events().summary_metadata
@@ -178,7 +181,9 @@ def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFi
     assert type(model.network) is UserNet
     assert model.network.layers[0].out_features == 12
     assert model.hparams["network"]["init_args"] == {"width": 12, "dropout": 0.0}
-    cli("test", "--ckpt_path=best", "--model.network=conftest.UserNet")  # its arguments need not be given again
+    hint = re.search(r"test it: +python scripts/train.py (.*)", capsys.readouterr().out)
+    assert hint
+    cli(*shlex.split(hint[1]))  # its arguments need not be given again
     assert "10,000" in capsys.readouterr().out
 
 
@@ -251,18 +256,34 @@ def test_print_config_is_a_config(cli: Cli, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "export"])
-def test_help_explains_every_option_of_ours(
+def test_help_explains_the_options_in_sentences_and_says_where_the_others_are(
     verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["scripts/train.py"])
     with pytest.raises(SystemExit, match="0"):
         main([verb, "--help"])
     text = capsys.readouterr().out
-    own = re.findall(r"^  --((?:model|data|figures|predictions)\.\w+) .*?\n(?=  --|\n)", text, flags=re.S | re.M)
-    assert {"model.learning_rate", "data.val_size", "figures.mistakes"} <= set(own)
-    for option in own:
-        block = text[text.index(f"  --{option} ") :].split("\n  --")[0]
-        assert len(block.split("(type")[0].split()) > 4, f"--{option} has no words of help"
+    lines = text.splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 90
+    blocks = {block.split(":")[0].split()[0]: block.split("\n\n")[0] for block in text.split("\n  --")[1:]}
+    assert {"model.network", "data.batch_size", "trainer.accelerator", "config", "help-all", "ckpt_path"} <= set(blocks)
+    used = {"fit": "model.learning_rate", "predict": "data.pictures", "export": "format", "test": "figures.mistakes"}
+    assert verb not in used or used[verb] in blocks
+    assert ("predictions.output" in blocks) == (verb == "predict")
+    for option, block in blocks.items():
+        explanation = " ".join(block.split("\n      ", 1)[1].split())
+        assert len(explanation.split()) > 3, f"--{option} has no words of help"
+        assert explanation.endswith((".", "?")), f"--{option} has no whole sentence"
+    if verb == "fit":
+        with pytest.raises(SystemExit, match="0"):
+            main([verb, "--help-all"])
+        text = capsys.readouterr().out
+        assert "--trainer.reload_dataloaders_every_n_epochs" in text
+        assert "torch.ao.nn" not in text
+        with pytest.raises(SystemExit, match="0"):
+            main([verb, "--model.network.help=MLP"])
+        assert "hidden" in capsys.readouterr().out
 
 
 def test_logs_go_where_default_root_dir_says(cli: Cli, tmp_path: Path) -> None:
@@ -278,27 +299,43 @@ def test_without_a_logger(cli: Cli) -> None:
 
 
 BAD_ARGUMENTS = [
-    (["frob"], "invalid choice: 'frob'"),
-    ([], "subcommand"),
+    (["frob"], "there is no verb 'frob'"),
+    ([], "a verb is missing"),
     (["fit", "--nope=1"], "unrecognized arguments: --nope=1"),
-    (["fit", "--data.augment=Nope"], "--data.augment: .*give RandomAffine"),
-    (["fit", "--model.network=Nope"], "--model.network: .*give a class of mnist_cnn.networks"),
+    (["fit", "--model.learning_rat=1"], "did you mean --model.learning_rate"),
+    (["fit", "--learning_rate=1"], "did you mean --model.learning_rate"),
+    (["fit", "--data.augment=Nope"], "--data.augment=Nope: .*give RandomAffine"),
+    (["fit", "--model.network=Nope"], "--model.network=Nope: .*give MLP, .* or the import path of your own"),
+    (["fit", "--model.network=ConvNt"], "did you mean ConvNet"),
+    (["fit", "--model.network=MLP", "--model.network.hiden=[3]"], "did you mean --model.network.hidden"),
+    (["fit", "--trainer.callbacks=EarlyStoping"], "=EarlyStoping: .*lists the classes"),
+    (["fit", "--data.pictures=photos"], "fit does not use --data.pictures, only predict"),
+    (["fit", "--predictions.output=x.csv"], "fit does not use --predictions.output, only predict"),
+    (["test", "--ckpt_path=pretrained", "--model.learning_rate=1"], "test does not use .* only fit"),
     (["fit", "--model.network=no_module.Net"], "No module named 'no_module'"),
     (["fit", "--model.network=torch.nn.Nope"], "no attribute 'Nope'"),
     (["fit", "--model.network=collections.Counter"], "does not correspond to a subclass of Module"),
-    (["fit", "--model.network=ConvNet", "--model.network.blocks=[[0]]"], "blocks: .*0 does not conform"),
-    (["fit", "--model.network=MLP", "--model.network.dropout=2"], "2 does not conform"),
-    (["fit", "--model.network=MLP", "--model.network.scaling=huge"], "--model.network"),
-    (["fit", "--data.batch_size=-5"], "--data.batch_size: .*-5 does not conform to restriction v>0"),
-    (["fit", "--data.batch_size=0"], "--data.batch_size"),
-    (["fit", "--model.learning_rate=-1"], "--model.learning_rate: .*-1"),
-    (["fit", "--model.learning_rate=fast"], "--model.learning_rate: .*fast"),
-    (["fit", "--model.optimizer=lion"], "'adam', 'adamw', 'sgd'"),
+    (
+        ["fit", "--model.network=ConvNet", "--model.network.blocks=[[0]]"],
+        "a list, each item a whole number above 0",
+    ),
+    (
+        ["fit", "--model.network=MLP", "--model.network.dropout=2"],
+        "network.dropout=2: give a number from 0 to 1",
+    ),
+    (
+        ["fit", "--model.network=MLP", "--model.network.scaling=huge"],
+        "network.scaling=huge: give unit, raw or",
+    ),
+    (["fit", "--data.batch_size=-5"], "--data.batch_size=-5: give a whole number above 0"),
+    (["fit", "--data.batch_size=0"], "--data.batch_size=0"),
+    (["fit", "--model.learning_rate=-1"], "--model.learning_rate=-1: give a number above 0"),
+    (["fit", "--model.learning_rate=fast"], "--model.learning_rate=fast"),
+    (["fit", "--model.optimizer=lion"], "give adam, adamw, sgd"),
     (["fit", "--data.dataset=CIFAR10"], "FashionMNIST"),
-    (["fit", "--data.val_size=-1"], "--data.val_size"),
+    (["fit", "--data.val_size=-1"], "--data.val_size=-1: give a whole number from 0 to 59,999"),
     (["fit", "--config=missing.yaml"], "missing.yaml"),
     (["fit", "--seed_everything=-1"], "--seed_everything=-1 is out of range"),
-    (["fit", "--trainer.overfit_batches=2"], "limit_train_batches"),
     (["fit", "--trainer.accelerator=banana"], "invalid accelerator name"),
     (["fit", "--trainer.strategy=banana"], "invalid strategy name"),
     (["fit", "--trainer.precision=banana"], "--trainer.precision"),

@@ -20,16 +20,32 @@ from mnist_cnn import read_digits
 from mnist_cnn.callbacks.contact_sheet import UNSURE
 from mnist_cnn.data import files
 from mnist_cnn.networks import MLP
-from mnist_cnn.page import app, server
+from mnist_cnn.page import app, networks, server
+from mnist_cnn.page.keep import Kept
+from mnist_cnn.page.networks import Networks
 from mnist_cnn.tasks.classifier import DigitClassifier
 
 Answer = tuple[int, http.client.HTTPMessage, Any]
 
 
+class Fixed(Networks):
+    """One network that is there already."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__("fixed")
+        self.only = model
+
+    def labels(self) -> dict[str, str]:
+        return {"fixed": "Fixed"}
+
+    def model(self, name: str) -> torch.nn.Module:
+        return self.only
+
+
 @contextmanager
-def running(model: torch.nn.Module, host: str = "127.0.0.1") -> Iterator[int]:
+def running(networks: Networks, host: str = "127.0.0.1", kept: Kept | None = None) -> Iterator[int]:
     """A server in a thread; its port."""
-    listening = server.serve(model, host, 0)
+    listening = server.serve(app.Page(networks, host, kept), host, 0)
     thread = threading.Thread(target=listening.run, daemon=True)
     thread.start()
     try:
@@ -48,7 +64,7 @@ def model() -> DigitClassifier:
 
 @pytest.fixture(scope="module")
 def port(model: DigitClassifier) -> Iterator[int]:
-    with running(model) as port:
+    with running(Fixed(model)) as port:
         yield port
 
 
@@ -103,7 +119,10 @@ def test_a_picture_is_read_as_predict_reads_it(port: int, model: DigitClassifier
     status, _, answer = request(port, "POST", "/read?layout=digit", png(picture))
     expected = read_digits(picture, model=model)
     assert status == 200
-    assert (answer["digits"], answer["note"]) == (expected.digits, "")
+    assert (answer["digits"], answer["note"], answer["network"]) == (expected.digits, "", "Fixed")
+    assert answer["size"] == [260, 300]
+    np.testing.assert_allclose(answer["boxes"], expected.boxes)
+    np.testing.assert_allclose(answer["confidences"], expected.confidences)
     assert answer["confidence"] == pytest.approx(expected.confidence)
     seen = np.frombuffer(base64.b64decode(answer["images"][0]), np.uint8).reshape(1, 28, 28)
     np.testing.assert_array_equal(seen, expected.images)
@@ -123,7 +142,8 @@ def test_a_row_is_read_from_left_to_right(port: int, model: DigitClassifier, dig
 def test_a_blank_sheet_has_no_digit(port: int) -> None:
     status, _, answer = request(port, "POST", "/read", png(np.full((300, 300, 3), 255, np.uint8)))
     assert status == 200
-    assert answer == {"digits": "", "confidence": 0.0, "note": "", "images": [], "probabilities": []}
+    assert (answer["digits"], answer["confidence"]) == ("", 0.0)
+    assert answer["boxes"] == answer["confidences"] == answer["images"] == answer["probabilities"] == []
 
 
 @pytest.mark.parametrize(
@@ -163,11 +183,16 @@ def test_uploads_have_a_limit(port: int, monkeypatch: pytest.MonkeyPatch) -> Non
         ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404),
         ("GET", "//page.html", 404),
         ("GET", "/page.html", 404),
+        ("GET", "/page.css", 404),
         ("GET", "/app.py", 404),
         ("POST", "/", 405),
         ("GET", "/read", 405),
         ("PUT", "/read", 405),
         ("POST", "/read?layout=../digit", 400),
+        ("POST", "/read?network=../../runs/best.ckpt", 400),
+        ("GET", "/keep?digits=1", 405),
+        ("POST", "/state", 405),
+        ("POST", "/keep?digits=1", 403),
     ],
 )
 def test_nothing_else_is_served(port: int, method: str, path: str, status: int) -> None:
@@ -193,7 +218,7 @@ def test_other_websites_cannot_have_pictures_read(port: int, picture: np.ndarray
 
 
 def test_on_all_addresses_it_answers_to_figures_and_to_no_other_name(model: DigitClassifier) -> None:
-    with running(model, "0.0.0.0") as port:
+    with running(Fixed(model), "0.0.0.0") as port:
         assert request(port, "GET", "/", Host=f"192.168.1.5:{port}")[0] == 200
         assert request(port, "GET", "/", Host=f"evil.example:{port}")[0] == 403
 
@@ -213,8 +238,39 @@ def test_many_at_once_get_their_own_answers(port: int, model: DigitClassifier, d
     assert answers == expected
 
 
+def test_the_network_is_chosen_while_it_runs(
+    tmp_path: Path, model: DigitClassifier, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "_load", lambda file, own: torch.load(file, weights_only=False))
+
+    def constant(digit: int) -> torch.nn.Module:
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+        torch.nn.init.zeros_(network[1].weight)
+        network[1].bias.data = 9 * torch.eye(10)[digit]
+        return network.eval()
+
+    best = tmp_path / "version_3" / "checkpoints" / "best.ckpt"
+    with running(Networks(logs=tmp_path)) as port:
+        assert request(port, "GET", "/state")[2] == {"networks": {"pretrained": "pretrained"}, "kept": None}
+        assert request(port, "POST", "/read?network=best", png(picture))[0] == 400
+        best.parent.mkdir(parents=True)
+        for digit in (4, 7):  # also one that takes the place of another
+            torch.save(constant(digit), tmp_path / "new")
+            (tmp_path / "new").replace(best)
+            assert request(port, "GET", "/state")[2]["networks"]["best"] == "best of version_3"
+            answer = request(port, "POST", "/read?network=best", png(picture))[2]
+            assert (answer["digits"], answer["network"]) == (str(digit), "best of version_3")
+        answer = request(port, "POST", "/read", png(picture))[2]
+        assert (answer["digits"], answer["network"]) == (read_digits(picture).digits, "pretrained")
+        monkeypatch.undo()
+        best.write_bytes(b"half a file")
+        status, _, answer = request(port, "POST", "/read?network=best", png(picture))
+        assert (status, answer.keys()) == (409, {"error"})
+        assert "best.ckpt is damaged" in answer["error"]
+
+
 def test_what_keeps_it_from_starting_is_said_in_one_line(
-    fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: DigitClassifier, port: int
+    fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, port: int
 ) -> None:
     def start(*options: str) -> None:
         server.main(["--no-open", *options])
@@ -225,7 +281,7 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(
     assert "unrecognized arguments" in fails(start, "--prot=1")
     Path("text.ckpt").write_text("text")
     assert "text.ckpt is damaged, or no checkpoint" in fails(start, "--ckpt_path=text.ckpt")
-    monkeypatch.setattr(server, "load", lambda path, network: (Path(path), model))
+    assert "has files, but no labels.csv" in fails(start, "--keep=.")
     assert f"port {port} (Address already in use)" in fails(start, f"--port={port}")
     for host in ("no.such.name.invalid", "8.8.8.8", "a" * 70):
         assert f"cannot listen at {host}" in fails(start, f"--host={host}")

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from drawn import enlarged, finished, nearest_mean, on_paper
+from drawn import enlarged, finished, on_paper
 from PIL import Image
 from test_page import running
 
 from mnist_cnn.data import files
+from mnist_cnn.page.keep import Kept
+from mnist_cnn.page.networks import Networks
 
 sync_api = pytest.importorskip("playwright.sync_api", reason='no playwright: pip install -e ".[test]"')
 
@@ -34,8 +36,19 @@ def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def url(mnist: tuple[torch.Tensor, torch.Tensor]) -> Iterator[str]:
-    with running(nearest_mean(*mnist)) as port:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    with running(Networks(logs=folder / "none")) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def keeping_url(folder: Path) -> Iterator[str]:
+    with running(Networks(logs=folder / "none"), kept=Kept(folder)) as port:
         yield f"http://127.0.0.1:{port}/"
 
 
@@ -89,6 +102,20 @@ def ink(page: Any) -> int:
     return page.locator("#seen canvas").first.evaluate(script)
 
 
+def boxes(page: Any) -> list[float]:
+    """Left, top, right and bottom of all that is drawn over the paper, in units of its height; empty for nothing."""
+    script = """layer => {
+        const {width, height} = layer;
+        const data = layer.getContext("2d").getImageData(0, 0, width, height).data;
+        const x = [], y = [];
+        for (let i = 0; i < width * height; i++) if (data[4 * i + 3]) { x.push(i % width); y.push(i / width | 0); }
+        const ends = (values) => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+        const [[left, right], [top, bottom]] = [ends(x), ends(y)];
+        return x.length ? [left, top, right, bottom].map((v) => v / height) : [];
+    }"""
+    return page.locator("#boxes").evaluate(script)
+
+
 def photo(mnist: tuple[torch.Tensor, torch.Tensor], label: int) -> bytes:
     images, labels = mnist
     digit = images[(labels == label).nonzero()[3].item(), 0].numpy()
@@ -103,7 +130,10 @@ def test_a_digit_is_drawn_read_undone_and_cleared(page: Any) -> None:
     expect(page.locator("#undo")).to_be_disabled()
     draw(page, ZERO)
     expect(page.locator("#digits")).to_have_text("0")
-    expect(page.locator("#sure b")).to_have_text(page.locator("#bars .first em").text_content())
+    assert float(page.locator("#sure b").text_content().removesuffix("%")) > 50
+    expect(page.locator("#network option")).to_have_text(["pretrained"])
+    expect(page.locator("footer")).to_contain_text("It is not kept.")
+    expect(page.locator("#label-box")).to_be_hidden()
     assert max(range(10), key=shares(page).__getitem__) == 0
     assert sum(shares(page)) == pytest.approx(100, abs=0.6)
     assert 40 < ink(page) < 250
@@ -146,6 +176,70 @@ def test_a_row_shows_each_digit_with_its_own_probabilities(page: Any) -> None:
     page.get_by_role("button", name="Seen as 0").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#bars .first span")).to_have_text("0")
+    assert boxes(page) == pytest.approx([0.47, 0.1, 1.63, 0.83], abs=0.1)
+    page.get_by_label("Page", exact=True).check()
+    expect(page.locator("#digits")).to_have_text("10")
+    assert "\n" not in page.locator("#digits").text_content().strip()
+    assert page.evaluate("document.documentElement.scrollWidth") == 1100
+
+
+def test_boxes_are_where_the_photo_is_shown(page: Any) -> None:
+    expect = sync_api.expect
+    sheet = Image.new("RGB", (600, 300), "white")  # wider than the pad: shown with room above and below
+    sheet.paste("black", (290, 60, 310, 240))
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": file.getvalue()})
+    expect(page.locator("#digits")).to_have_text("1")
+    box = page.locator("#paper").bounding_box()
+    scale = box["width"] / 600
+    top = (box["height"] - 300 * scale) / 2
+    expected = [290 * scale, top + 60 * scale, 310 * scale, top + 240 * scale]
+    assert boxes(page) == pytest.approx([value / box["height"] for value in expected], abs=0.07)
+    page.route("**/read*", lambda route: route.fulfill(json={**route.fetch().json(), "turns": 2}))
+    page.get_by_label("Row of digits").check()
+    expect(page.locator("#note")).to_have_text("The picture was turned upside down to be read, so no boxes are drawn.")
+    assert boxes(page) == []
+
+
+def test_an_answer_is_corrected_and_kept(page: Any, keeping_url: str, folder: Path) -> None:
+    expect = sync_api.expect
+    page.goto(keeping_url)
+    expect(page.locator("#keeping b")).to_have_text("Pictures that you label are kept")
+    expect(page.locator("#count")).to_have_text("0 pictures")
+    expect(page.locator("#choices button").first).to_be_disabled()
+    page.keyboard.press("3")  # nothing is drawn
+    draw(page, ONE)
+    page.keyboard.press("7")
+    expect(page.locator("#kept")).to_have_text("Kept as 7.Do not keep it")
+    page.get_by_role("button", name="1", exact=True).click()
+    expect(page.locator("#kept-as")).to_have_text("Kept as 1.")
+    expect(page.locator("#choices [aria-pressed=true]")).to_have_text("1")
+    page.get_by_label("Row of digits").check()
+    draw(page, ZERO, left=0.9)
+    expect(page.locator("#text")).to_have_value("10")
+    expect(page.locator("#kept-as")).to_have_text("")
+    page.locator("#text").fill("16")
+    page.keyboard.press("Enter")
+    expect(page.locator("#kept-as")).to_have_text("Kept as 16.")
+    expect(page.locator("#count")).to_have_text("2 pictures")
+    expect(page.locator("#command")).to_contain_text(f"--data.labelled={folder}")
+    assert [line.split(",")[1] for line in (folder / "labels.csv").read_text().split()] == ["digits", "1", "16"]
+    page.get_by_role("button", name="Do not keep it").click()
+    expect(page.locator("#count")).to_have_text("1 picture")
+    page.route("**/keep*", lambda route: route.abort())
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.locator("#kept")).to_have_text("The server does not answer: is it still running?")
+
+
+def test_it_is_said_while_a_picture_is_read(page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/read*", held.append)
+    draw(page, ONE)
+    sync_api.expect(page.locator("#working")).to_be_visible()
+    held[0].continue_()
+    sync_api.expect(page.locator("#digits")).to_have_text("1")
+    sync_api.expect(page.locator("#working")).to_be_hidden()
 
 
 def test_files_are_chosen_dropped_and_pasted(page: Any, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:

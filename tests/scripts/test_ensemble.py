@@ -50,7 +50,7 @@ def test_the_mean_can_be_right_where_single_members_err() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(["--members=0"], "at least 1"), (["--config=none.yaml"], "there is no file none.yaml")]
+    ("arguments", "message"), [(["--members=0"], "at least 1"), (["--config=none.yaml"], "no config file 'none.yaml'")]
 )
 def test_wrong_arguments(call: Callable[..., None], fails: Fails, arguments: list[str], message: str) -> None:
     assert message in fails(call, *arguments)

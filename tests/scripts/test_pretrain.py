@@ -79,7 +79,7 @@ def test_a_run_becomes_weights_once(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config=none.yaml"], "there is no file none.yaml"),
+        (["--config=none.yaml"], "no config file 'none.yaml'"),
         (["--output=."], "is a folder"),
         (["--data.val_size=0"], "needs a validation split"),
         (["--nope=1"], "unrecognized arguments: --nope=1"),

@@ -7,7 +7,9 @@ from lightning.pytorch.loggers import CSVLogger
 
 from mnist_cnn.data.scenes import SceneBatch, SceneDataModule
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
-from mnist_cnn.tasks.detector import DigitDetector, detection_losses, sized
+from mnist_cnn.tasks.detection_losses import detection_losses, sized
+from mnist_cnn.tasks.detection_metrics import DetectionScores
+from mnist_cnn.tasks.detector import DigitDetector
 
 
 def batch_of(boxes: list[tuple[float, ...]], labels: list[int], side: int = 96) -> SceneBatch:
@@ -102,6 +104,24 @@ def test_find_gives_the_boxes_back() -> None:
     order = found.boxes[:, 0].argsort()
     assert torch.allclose(found.boxes[order], batch.boxes, atol=0.05)
     assert found.probabilities.argmax(dim=1)[order].tolist() == [3, 7]
+
+
+def test_scores_count_what_is_found_missed_and_misnamed() -> None:
+    batch = batch_of([*BOXES, (70.0, 60.0, 90.0, 86.0)], [3, 7, -1])
+    scores = DetectionScores()
+    scores.update(find(perfect(batch), 0.5), batch)
+    assert {name: float(value) for name, value in scores.compute().items()} == dict.fromkeys(
+        ("precision", "recall", "f_score", "accuracy"), 1.0
+    )
+    (found,) = find(perfect(batch_of([*BOXES[:1], (70.0, 2.0, 90.0, 28.0)], [4, 1])), 0.5)  # one wrong, one of nothing
+    scores.reset()
+    scores.update([found], batch)
+    values = {name: float(value) for name, value in scores.compute().items()}
+    assert values == {"precision": 0.5, "recall": 0.5, "f_score": 0.5, "accuracy": 0.0}
+    empty = batch_of([], [])
+    scores.reset()
+    scores.update([found], empty)
+    assert float(scores.compute()["precision"]) == 0
 
 
 def test_the_network_takes_any_size_and_both_dtypes() -> None:

@@ -1,0 +1,55 @@
+"""What a checkpoint says of its run: when it ended, how good it became, and whether it was a trial."""
+
+import time
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from mnist_cnn.checkpoints import CheckpointError, elsewhere, read_checkpoint
+
+
+def about(checkpoint: Path) -> str:
+    """The epoch, the accuracy and the time of a checkpoint, in brackets; empty where it does not say them."""
+    content = _content(checkpoint)
+    if not content.get("callbacks"):  # weights alone
+        return ""
+    accuracy, trial = _kept(content, "accuracy/val"), _trial(content)
+    last = checkpoint.with_name("last.ckpt")
+    ended = (last if last.is_file() else checkpoint).stat().st_mtime
+    parts = [
+        f"epoch {int(content.get('epoch', 0)) + 1}",
+        "not validated" if accuracy is None else f"validation accuracy {float(accuracy):.2%}",
+        f"its run was trained until {time.strftime('%Y-%m-%d %H:%M', time.localtime(ended))}",
+        trial,
+    ]
+    return f" ({', '.join(part for part in parts if part)})"
+
+
+def warning(checkpoint: Path, logs: Path) -> str:
+    """Names the newest whole run, where `best` or `last` is the checkpoint of a trial; empty where all is well."""
+    if not (trial := _trial(_content(checkpoint))):
+        return ""
+    folders = [*logs.glob("*/checkpoints"), *elsewhere(logs)]
+    files = [folder / checkpoint.name for folder in folders if (folder / checkpoint.name).is_file()]
+    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+    whole = next((file for file in files if (found := _content(file)) and not _trial(found)), None)
+    return f"the newest run is {trial}; the newest whole one: --ckpt_path={quote(str(whole))}" if whole else ""
+
+
+def _trial(content: dict[str, Any]) -> str:
+    """What was left out of the training data, in words; empty for a whole run."""
+    used, full = _kept(content, "batches") or (0, 0)
+    return f"a trial with {used} of {full} batches an epoch" if used < full else ""
+
+
+def _kept(content: dict[str, Any], name: str) -> Any:
+    """What `BestAndLast` added to a checkpoint."""
+    states = [state for state in content.get("callbacks", {}).values() if isinstance(state, dict)]
+    return next((state[name] for state in states if state.get(name) is not None), None)
+
+
+def _content(checkpoint: Path) -> dict[str, Any]:
+    try:
+        return read_checkpoint(checkpoint)
+    except CheckpointError:  # which is told where it is used
+        return {}

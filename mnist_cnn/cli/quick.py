@@ -1,0 +1,132 @@
+"""What the command line answers at once, before torch is loaded: help, versions, presets, and a wrong first word."""
+
+import difflib
+import platform
+import re
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import mnist_cnn
+from mnist_cnn.start import fail, program
+
+VERBS = {
+    "fit": "Trains a network and keeps its best and its last checkpoint.",
+    "validate": "Scores a checkpoint on the validation split of its run.",
+    "test": "Scores a checkpoint on the official test set.",
+    "predict": "Writes the predictions of a checkpoint for pictures, or for the test set, to a CSV file.",
+    "export": "Writes the network of a checkpoint to one file that runs without this package.",
+}
+"""Each verb that needs torch, with what it does."""
+
+CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
+"""The folder of the presets."""
+
+PACKAGES = ("torch", "lightning", "torchvision", "torchmetrics", "tensorboard", "jsonargparse")
+"""Libraries whose versions matter when something goes wrong."""
+
+
+def answer(words: Sequence[str]) -> None:
+    """Ends the program with the answer, where that takes no torch; else returns.
+
+    Args:
+        words: The arguments of the command line.
+    """
+    first = words[0] if words else ""
+    match first:
+        case "-h" | "--help" | "help":
+            print(_help())
+        case "--version" | "-V":
+            print(_versions() if "--verbose" in words else f"mnist-cnn {mnist_cnn.__version__}")
+        case "presets":
+            print(_presets())
+        case _:
+            if not first.startswith("-") and first not in VERBS:
+                what = f"there is no verb {first!r}" if first else "a verb is missing"
+                fail(f"{what}{did_you_mean(first, [*VERBS, 'presets'])}: give {', '.join(VERBS)} or presets, or --help")
+            full_config_names(words)
+            return
+    raise SystemExit(0)
+
+
+def did_you_mean(word: str, choices: Sequence[str]) -> str:
+    """The choice that is spelt most like a word, in words; empty where none is close."""
+    close = difflib.get_close_matches(word, choices, n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def full_config_names(words: Sequence[str]) -> list[str]:
+    """Puts a preset's file in the place of its name after `--config`; a file of that name wins."""
+    full: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        option, equals, name = word.partition("=")
+        if option in ("--config", "-c") and equals:
+            full.append(f"{option}={config_file(name)}")
+        else:
+            full.append(config_file(word) if before in ("--config", "-c") else word)
+    return full
+
+
+def config_file(name: str) -> str:
+    """The file that `--config` means.
+
+    Args:
+        name: A file, or a preset's name.
+
+    Returns:
+        The file's path; what is no name but the text of a config stays as it is.
+    """
+    presets = {path.stem: str(path) for path in CONFIGS.glob("*.yaml")}
+    if Path(name).is_file() or "://" in name or re.search(r"[\n{]", name):
+        return name
+    if name in presets:
+        return presets[name]
+    close = did_you_mean(Path(name).stem, sorted(presets))
+    fail(f"there is no config file {name!r}, and no preset of that name{close}: `{program()} presets` lists them")
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    return (
+        f"usage: {program()} VERB [--option=value ...]\n\n"
+        f"Trains classifiers of handwritten digits, scores them, and reads pictures with them.\n\n"
+        f"verbs:\n{verbs}\n  presets   Lists the presets, which are settings for fit.\n\n"
+        f"`{program()} VERB --help` explains the options of a verb.\n"
+        f"--version prints the version; --version --verbose also those of the libraries.\n\n"
+        f"presets, each by `{program()} fit --config NAME`:\n{_lines()}"
+    )
+
+
+def _presets() -> str:
+    return (
+        f"{_lines()}\n\ntrain one:        {program()} fit --config fast\n"
+        f"one as a file:    {program()} fit --config fast --print_config > my.yaml"
+    )
+
+
+def _lines() -> str:
+    return "\n".join(f"  {path.stem:<23}{_first_sentence(path)}" for path in sorted(CONFIGS.glob("*.yaml")))
+
+
+def _first_sentence(config: Path) -> str:
+    comments = re.match(r"(#.*\n)*", config.read_text(encoding="utf-8"))
+    text = " ".join(line.lstrip("# ") for line in (comments[0] if comments else "").splitlines())
+    return re.split(r"(?<=\.) ", text)[0]
+
+
+def _versions() -> str:
+    packages = [(name, _version(name)) for name in PACKAGES]
+    rows = [
+        ("mnist-cnn", mnist_cnn.__version__),
+        ("python", platform.python_version()),
+        *packages,
+        ("platform", platform.platform()),
+    ]
+    return "\n".join(f"{name} {version}" for name, version in rows)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "is not installed"

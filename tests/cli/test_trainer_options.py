@@ -1,0 +1,182 @@
+"""Every option of Lightning's Trainer works, or ends in one line that says what to do instead."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch import Trainer
+
+from mnist_cnn.cli import main
+from mnist_cnn.data import files
+
+SMALL = (
+    "--data.val_size=20",
+    "--data.batch_size=40",
+    "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=1",
+    "--model.network=MLP",
+    "--model.network.hidden=[8]",
+    "--figures.every_n_epochs=9",
+    "--trainer.logger.log_graph=false",
+)
+"""Three steps and one of validation."""
+
+WORKS = """
+precision=bf16-true  precision=16-true  precision=64-true  precision=32  precision=bf16-mixed
+logger=CSVLogger  logger+=CSVLogger  logger=true  logger=false  logger=DummyLogger  logger.name=mine
+callbacks=LearningRateMonitor  callbacks+=ModelCheckpoint  fast_dev_run=2
+max_epochs=2  max_epochs=0  min_epochs=2  max_steps=2  min_steps=2  max_time=00:01:00:00
+limit_train_batches=2  limit_train_batches=0.5  limit_val_batches=1  limit_val_batches=0  limit_test_batches=1
+limit_predict_batches=1  overfit_batches=1  overfit_batches=0.4
+val_check_interval=2  check_val_every_n_epoch=2  num_sanity_val_steps=2  log_every_n_steps=1
+enable_checkpointing=false  enable_checkpointing=true  enable_progress_bar=false  enable_model_summary=true
+accumulate_grad_batches=2  gradient_clip_val=0.5  gradient_clip_algorithm=value
+deterministic=true  benchmark=true  inference_mode=false  use_distributed_sampler=false
+profiler=simple  profiler=advanced  detect_anomaly=true  barebones=true  plugins=AsyncCheckpointIO
+sync_batchnorm=true  reload_dataloaders_every_n_epochs=1  default_root_dir='a b'  enable_autolog_hparams=false
+model_registry=mine  num_nodes=1  devices=1  devices=auto  accelerator=cpu  strategy=auto
+"""
+FAILS = {
+    "strategy=ddp_spawn": "give --trainer.strategy=ddp",
+    "strategy=ddp_fork": "give --trainer.strategy=ddp",
+    "strategy=ddp_notebook": "give --trainer.strategy=ddp",
+    "strategy=fsdp": "GPU|CUDA|cuda",
+    "strategy=deepspeed": "[Dd]eep[Ss]peed",
+    "strategy=xla": "[Xx][Ll][Aa]",
+    "precision=transformer-engine": "pip install",
+    "profiler=XLAProfiler": "torch_xla",
+    "logger=WandbLogger": "wandb",
+    "callbacks=EarlyStopping": "more arguments, monitor",
+    "max_time=soon": "not a valid duration",
+    "devices=[3]": "no GPU was found",
+}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and a data set of 140 and 60 images."""
+
+    def load(dataset: str, data_dir: Path, train: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        count = 140 if train else 60
+        numbers = torch.arange(count)
+        return numbers.byte().view(-1, 1, 1, 1).repeat(1, 1, 28, 28), numbers % 10
+
+    monkeypatch.setattr(files, "load", load)
+    monkeypatch.setattr(files, "prepare", lambda *args: "tiny")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
+    return tmp_path
+
+
+def options() -> list[str]:
+    return shlex.split(WORKS)
+
+
+def test_no_option_is_left_out() -> None:
+    names = {re.split(r"[=+.]", option)[0] for option in [*options(), *FAILS]}
+    assert names == {*inspect.signature(Trainer.__init__).parameters} - {"self"}
+
+
+def test_every_option_of_the_trainer_works(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in options():
+        try:
+            main(["fit", *SMALL, f"--trainer.{option}"])
+        except SystemExit as stop:
+            pytest.fail(f"--trainer.{option}: {stop.code} {capsys.readouterr().err}")
+        output = capsys.readouterr().out
+        keeps = not option.startswith(("fast_dev_run", "barebones", "enable_checkpointing=false", "max_epochs=0"))
+        hint = re.search(r"^test it: +python scripts/train.py (test .*)$", output, flags=re.MULTILINE)
+        assert bool(hint) == keeps, (option, output)
+        assert not hint or Path(shlex.split(hint[1])[1].partition("=")[2]).is_file(), (option, output)
+        for folder in re.findall(r"^see it: +tensorboard --logdir (.*)$", output, flags=re.MULTILINE):
+            assert [*Path(shlex.split(folder)[0]).rglob("events.out*")], (option, output)
+
+
+def test_what_cannot_work_ends_in_one_line(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option, message in FAILS.items():
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["fit", *SMALL, f"--trainer.{option}"])
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert stop.value.code == 2, option
+        assert len(errors) == 1, option
+        assert re.search(message, errors[0]), (option, errors)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["logger.save_dir=some where", "logger.name=mine", "logger=false", "logger=DummyLogger", "default_root_dir=a b"],
+)
+def test_best_and_last_are_found_wherever_a_run_keeps_them(
+    place: str, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["fit", *SMALL])
+    main(["fit", *SMALL, f"--trainer.{place}"])
+    path = re.findall(r"^checkpoint: (.*best.ckpt)$", capsys.readouterr().out, flags=re.MULTILINE)[-1]
+    root = [f"--trainer.{place}"] if place.startswith("default_root_dir") else []
+    main(["test", "--ckpt_path=best", "--trainer.accelerator=cpu", *root])
+    assert f"checkpoint: {path} (" in capsys.readouterr().out
+    main(["fit", *SMALL, "--ckpt_path=last", "--trainer.max_epochs=2", f"--trainer.{place}"])
+    assert f"checkpoint: {path.replace('best', 'last')} (epoch 1," in capsys.readouterr().out
+
+
+def test_several_loggers_share_the_folder_of_a_run_also_when_it_goes_on(tiny: Path) -> None:
+    both = [*SMALL, "--trainer.logger+=CSVLogger"]
+    main(["fit", *both])
+    main(["fit", *both, "--ckpt_path=last", "--trainer.max_epochs=2"])
+    run = Path("lightning_logs/version_0")
+    assert [*Path("lightning_logs").iterdir()] == [run]
+    assert {path.name for path in run.glob("*.csv")} == {"metrics.csv", "metrics_until_1.csv"}
+    assert len([*run.glob("events.out*")]) == 2
+
+
+def test_the_config_of_a_run_that_went_on_starts_another_one(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", *SMALL])
+    main(["fit", *SMALL, "--ckpt_path=last", "--trainer.max_epochs=2"])
+    config = Path("lightning_logs/version_0/config.yaml")
+    assert "ckpt_path" not in yaml.safe_load(config.read_text())
+    main(["fit", f"--config={config}"])
+    assert sorted(path.name for path in Path("lightning_logs").iterdir()) == ["version_0", "version_1"]
+    main(["test", "--ckpt_path=best", f"--config={config}", "--trainer.limit_test_batches=1"])
+    assert "checkpoint: lightning_logs/version_1/checkpoints/best.ckpt" in capsys.readouterr().out
+
+
+def test_overfitting_sees_the_same_batch_in_every_epoch(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    step = "mnist_cnn.tasks.classifier.DigitClassifier.training_step"
+    from mnist_cnn import DigitClassifier
+
+    training_step = DigitClassifier.training_step
+
+    def noted(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
+        seen.append(batch[0][:, 0, 0, 0].tolist())
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(step, noted)
+    main(["fit", *SMALL, "--trainer.overfit_batches=1", "--trainer.max_epochs=3"])
+    assert len(seen) == 3
+    assert seen[0] == seen[1] == seen[2]
+    assert len(seen[0]) == 40
+
+
+def test_a_checkpoint_says_where_it_comes_from_and_a_trial_does_not_stand_in_silently(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["fit", *SMALL])
+    main(["test", "--ckpt_path=best"])
+    output = capsys.readouterr()
+    accuracy = re.search(r"best validation accuracy: (.*%)", output.out)
+    assert accuracy
+    where = rf"best.ckpt \(epoch 1, validation accuracy {accuracy[1]}, its run was trained until \d{{4}}-\d\d-\d\d "
+    assert re.search(where, output.out)
+    assert "trial" not in output.out + output.err
+    for trial in ("limit_train_batches=2", "max_steps=2", "overfit_batches=2"):
+        main(["fit", *SMALL, f"--trainer.{trial}"])
+        main(["test", "--ckpt_path=best"])
+        output = capsys.readouterr()
+        assert "a trial with 2 of 3 batches an epoch)" in output.out
+        assert "the newest whole one: --ckpt_path=lightning_logs/version_0/checkpoints/best.ckpt" in output.err

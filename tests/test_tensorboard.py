@@ -1,0 +1,238 @@
+"""What TensorBoard gets: curves, charts, settings, pictures; from runs that were killed, too."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import UserNet, curves, event_files
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from PIL import Image
+from tensorboard.plugins.custom_scalar import metadata as custom_scalars
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+from tensorboard.plugins.hparams import metadata
+from torch.utils.data import DataLoader
+
+from mnist_cnn import DigitClassifier, DigitDataModule
+from mnist_cnn.callbacks.figures import TensorBoardFigures
+from mnist_cnn.callbacks.hparams import COLUMNS, settings_of
+
+Cli = Callable[..., None]
+SMALL = (
+    "--trainer.limit_train_batches=24",
+    "--trainer.limit_val_batches=2",
+    "--trainer.limit_test_batches=2",
+    "--trainer.max_epochs=2",
+    "--trainer.log_every_n_steps=5",
+    "--data.batch_size=20",
+    "--model.network=conftest.UserNet",
+    "--model.network.init_args.dropout=0.5",
+)
+QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
+BATCHES = [(torch.randint(0, 256, (8, 1, 28, 28), dtype=torch.uint8), torch.arange(8)) for _ in range(7)]
+
+
+def test_curves_of_all_stages_share_axis_and_chart_and_no_point_is_there_twice(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli("fit", *SMALL)
+    printed = capsys.readouterr().out
+    cli("test", *SMALL, "--ckpt_path=last")
+    written = event_files()
+    cli("validate", *SMALL, "--ckpt_path=best")  # whose point the curve has
+    assert event_files() == written
+    assert "Warning" not in capsys.readouterr().err
+
+    event = curves(raw=True).Tensors(custom_scalars.CONFIG_SUMMARY_TAG)[0]
+    charts = Layout.FromString(event.tensor_proto.string_val[0]).category[0].chart
+    assert {tuple(chart.multiline.tag) for chart in charts} == {
+        (f"{name}/train", f"{name}/val", f"{name}/test") for name in ("error", "accuracy", "loss")
+    }
+    points = curves()
+    steps = {tag: [step for step, _ in curve] for tag, curve in points.items()}
+    assert all(len(set(curve)) == len(curve) for curve in steps.values())
+    within = [5, 10, 15, 20, 24, 29, 34, 39, 44, 48]
+    for tag in ("loss/train", "accuracy/train", "error/train", "learning_rate"):
+        assert steps[tag] == within
+    for tag in ("loss/val", "accuracy/val", "error/val", "per_class_accuracy/7/val", "speed/training_seconds"):
+        assert steps[tag] == [24, 48]
+    assert steps["accuracy/test"] == steps["error/test"] == [48]
+    assert not any("norm" in tag for tag in steps)
+    for stage in ("train", "val", "test"):
+        for (_, accuracy), (_, error) in zip(points[f"accuracy/{stage}"], points[f"error/{stage}"], strict=True):
+            assert error == pytest.approx(100 * (1 - accuracy), abs=1e-4)
+    # Each point stands for the images since the last one: together they are the epoch's mean.
+    hits = [value * length for (_, value), length in zip(points["accuracy/train"][:5], (5, 5, 5, 5, 4), strict=True)]
+    assert f"epoch 1/2: accuracy/train {sum(hits) / 24:.2%}" in printed
+    assert [value for _, value in points["learning_rate"]] == pytest.approx([0.005] * 4 + [0.0025] * 5 + [0.00125])
+
+
+class Killed(BaseException):
+    """As if by kill -9."""
+
+
+def test_a_run_that_was_killed_has_the_curves_of_one_that_was_not(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("fit", *SMALL, "--checkpoint.every_n_train_steps=5", "--figures.norms=true")
+    original = DigitClassifier.training_step
+    cli(*command)
+    whole = without_speed(curves(0))
+    assert [step for step, _ in whole["norm/gradient"]] == [1, 5, 10, 15, 20, 25, 30, 35, 40, 45]
+    # Before the first checkpoint, within an epoch, right after a checkpoint and a point, in the next epoch.
+    for run, deadly in enumerate([2, 13, 15, 26], start=1):
+
+        def training_step(self: DigitClassifier, batch: tuple, batch_idx: int, deadly: int = deadly) -> torch.Tensor:
+            if self.global_step == deadly:
+                raise Killed
+            return original(self, batch, batch_idx)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DigitClassifier, "training_step", training_step)
+            with pytest.raises(Killed):
+                cli(*command)
+        cli(*command, "--ckpt_path=last")
+        seconds = [value for _, value in curves(run)["speed/training_seconds"]]
+        assert seconds[1] > seconds[0] > 0
+        assert without_speed(curves(run)) == whole
+        assert [event.step for event in curves(run, raw=True).Images("training/digits")] == [0]
+
+
+def without_speed(points: dict[str, Any]) -> dict[str, Any]:
+    return {tag: curve for tag, curve in points.items() if not tag.startswith("speed/")}
+
+
+@pytest.mark.parametrize(
+    ("every", "accumulated", "batches", "due"),
+    [(5, 1, 24, [5, 10, 15, 20]), (10, 1, 21, [10]), (5, 3, 31, [15]), (50, 1, 20, []), (0, 1, 20, [])],
+)
+def test_no_point_stands_for_a_step_or_two(every: int, accumulated: int, batches: int, due: list[int]) -> None:
+    trainer = SimpleNamespace(
+        log_every_n_steps=every, accumulate_grad_batches=accumulated, num_training_batches=batches
+    )
+    module = SimpleNamespace(trainer=trainer)
+    assert [done for done in range(1, batches) if DigitClassifier._is_log_due(module, done - 1)] == due  # type: ignore[arg-type]
+
+
+def test_curves_of_a_run_that_stops_within_an_epoch(cli: Cli) -> None:
+    cli("fit", *SMALL, "--trainer.max_steps=7")
+    assert [step for step, _ in curves()["loss/train"]] == [5, 7]
+
+
+def test_settings_that_differ_come_first_and_results_are_those_one_compares(cli: Cli) -> None:
+    changed = ("--model.learning_rate=0.02", "--model.gamma=0.7", "--data.augment=RandomAffine")
+    cli("fit", *SMALL, *changed, "--seed_everything=3")
+    content = {tag: data.plugin_data.content for tag, data in curves(raw=True).summary_metadata.items()}
+    experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
+    first = ["network", "learning_rate", "gamma", "batch_size", "augment"]
+    names = [column.name for column in experiment.hparam_infos]
+    assert {column.name for column in experiment.hparam_infos if column.differs} == {"seed", *first}
+    assert set(names[:6]) == {"seed", *first}
+    assert len(names) == len(set(names)) == COLUMNS == 12
+    assert {"max_epochs", "optimizer", "schedule"} < set(names)
+    assert [metric.name.tag for metric in experiment.metric_infos][:3] == ["accuracy/test", "accuracy/val", "loss/val"]
+    tags = {metric.name.tag for metric in experiment.metric_infos}
+    assert tags - set(curves()) == {"accuracy/test"}  # which a test will write there
+    start = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG]).hparams
+    assert start["network"].string_value == "UserNet(dropout=0.5)"
+    assert start["augment"].string_value == "RandomAffine"
+    assert (start["learning_rate"].number_value, start["seed"].number_value) == (0.02, 3)
+    assert start["label_smoothing"].number_value == 0.0  # no column here, but perhaps one of another run
+    assert "data_dir" not in start
+    assert metadata.SESSION_END_INFO_TAG in content
+
+
+def test_settings_of_presets_are_short_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    preset = yaml.safe_load((Path(__file__).parent.parent / "mnist_cnn" / "configs" / "fast.yaml").read_text())
+    model = DigitClassifier(UserNet())
+    model.hparams["network"] = preset["model"]["network"]
+    settings, changed = settings_of(L.Trainer(**QUIET, logger=False, max_epochs=3), model)
+    assert settings["network"] == "CosineCNN(blocks=[[32]], hidden=[128])"  # 16 filters are the default
+    assert changed == ["network"]
+    assert settings["max_epochs"] == 3
+
+
+def table(logger: Any) -> list[dict[str, str]]:
+    with Path(logger.log_dir, "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def fit(model: DigitClassifier, **options: object) -> L.Trainer:
+    trainer = L.Trainer(**QUIET, enable_checkpointing=False, max_epochs=1, log_every_n_steps=3, **options)  # type: ignore[arg-type]
+    loader = DataLoader(BATCHES, batch_size=None)
+    trainer.fit(model, loader, loader)
+    return trainer
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers
+class TestLoggers:
+    def test_several(self, tmp_path: Path) -> None:
+        loggers = [CSVLogger(tmp_path, "csv"), TensorBoardLogger(tmp_path, "board")]
+        fit(DigitClassifier(UserNet()), logger=loggers, callbacks=[TensorBoardFigures(norms=True)])
+        rows = table(loggers[0])
+        assert [row["step"] for row in rows if row["loss/train"]] == ["3", "6", "7"]
+        assert [row["step"] for row in rows if row["norm/weights"]] == ["1", "3", "6"]
+        assert [row["step"] for row in rows if row["loss/val"]] == ["7"]
+        board = curves(Path(loggers[1].log_dir))
+        assert [step for step, _ in board["error/train"]] == [3, 6, 7]
+        assert "validation/confusion_matrix" in curves(Path(loggers[1].log_dir), raw=True).Tags()["images"]
+
+    @pytest.mark.parametrize("options", [{"logger": False}, {"fast_dev_run": True}])
+    def test_none(self, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        trainer = fit(DigitClassifier(UserNet()), callbacks=[TensorBoardFigures(norms=True)], **options)
+        assert {"accuracy/train", "loss/train", "error/val"} <= set(trainer.callback_metrics)
+        assert list(Path().iterdir()) == []
+
+    def test_a_table_that_a_person_can_read(self, tmp_path: Path) -> None:
+        model = DigitClassifier(UserNet())
+        trainers = [fit(model, logger=False), L.Trainer(**QUIET, logger=CSVLogger(tmp_path))]
+        for trainer in trainers:
+            [result] = trainer.test(model, DataLoader(BATCHES, batch_size=None), verbose=False)
+            assert set(result) == {"loss/test", "accuracy/test", "error/test", "calibration_error/test"}
+        [logger] = trainers[1].loggers
+        [row] = table(logger)
+        assert row["step"] == "7"  # where training ended
+        assert float(row["accuracy/test"]) == pytest.approx(result["accuracy/test"])
+        assert "per_class_accuracy/3/test" in row
+
+    def test_norms(self, tmp_path: Path) -> None:
+        model = DigitClassifier(UserNet(), optimizer="sgd", learning_rate=1e-30, weight_decay=0.0)
+        squares = sum(float(weight.detach().square().sum()) for weight in model.parameters())
+        logger = TensorBoardLogger(tmp_path)
+        fit(model, logger=logger, callbacks=[TensorBoardFigures(norms=True)], gradient_clip_val=1e-6)
+        points = curves(Path(logger.log_dir))
+        assert [value for _, value in points["norm/weights"]] == pytest.approx([squares**0.5] * 3)
+        assert points["norm/gradient"][0][1] > 1e-3  # before it is clipped
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_training_digits_are_drawn_as_the_network_gets_them(
+    mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blank(images: torch.Tensor) -> torch.Tensor:
+        return images * 0
+
+    pictures = []
+    for augment in (None, blank):
+        logger = TensorBoardLogger(tmp_path)
+        trainer = L.Trainer(
+            **QUIET,
+            max_epochs=1,
+            limit_train_batches=2,
+            limit_val_batches=0,
+            logger=logger,
+            enable_checkpointing=False,
+            callbacks=[TensorBoardFigures(digits=1)],
+        )
+        trainer.fit(DigitClassifier(UserNet()), DigitDataModule(data_dir=str(mnist_dir), augment=augment))  # type: ignore[arg-type]
+        [event] = curves(Path(logger.log_dir), raw=True).Images("training/digits")
+        pictures.append(np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))[:90])  # without the label
+    assert pictures[0].min() == 0
+    assert pictures[1].min() == 255
