@@ -35,6 +35,7 @@ NOISE = [
     r"LightningCLI's args parameter is intended",  # scripts that call `run` mean what they say
     r"Couldn't infer the batch indices",  # predictions are written in order, after the last batch
     r"Encountered `nan` values in tensor",  # of a run that diverged, which ends with a message of its own
+    r"Be aware that when using `ckpt_path`, callbacks used",  # of fit with labelled pictures, which other verbs lack
     r"You are trying to `self.log",  # with --trainer.barebones=true, which says so itself
     r"Experiment logs directory",  # the folder of a run, which has the files of TensorBoard, too
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood

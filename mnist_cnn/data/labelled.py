@@ -24,7 +24,7 @@ MOST_CLASSES = 62
 """Digits, capitals and small letters."""
 SHARE = 0.2
 """Of the pictures of each class that is held out."""
-LEAST_EPOCH = 3000
+LEAST_EPOCH = 2000
 """Labelled pictures in an epoch: fewer are repeated, changed by augmentation each time."""
 
 
