@@ -65,6 +65,7 @@ class OneLineParser(LightningArgumentParser):
             fail(self._wrong_value(wrong[1], wrong[2]))
         if missing := re.match("the following arguments are required: (.*)", text):
             classes = [word for word in self._words if re.fullmatch(r"--[\w.+]+=([\w.]+\.)?[A-Z]\w+", word)]
+            classes = [word for word in classes if re.split(r"[=.]", word)[-1] not in NETWORKS]
             fail(f"{' or '.join(classes)}: the class needs more arguments, {missing[1]} (add --OPTION.NAME=VALUE)")
         fail(text)
 

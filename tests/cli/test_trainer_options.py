@@ -25,6 +25,7 @@ SMALL = (
 )
 """Three steps and one of validation."""
 
+TEST = ["test", "--ckpt_path=best", "--trainer.accelerator=cpu", "--trainer.limit_test_batches=1"]
 WORKS = """
 precision=bf16-true  precision=16-true  precision=64-true  precision=32  precision=bf16-mixed
 logger=CSVLogger  logger+=CSVLogger  logger=true  logger=false  logger=DummyLogger  logger.name=mine
@@ -48,7 +49,6 @@ FAILS = {
     "strategy=deepspeed": "[Dd]eep[Ss]peed",
     "strategy=xla": "[Xx][Ll][Aa]",
     "precision=transformer-engine": "pip install",
-    "profiler=XLAProfiler": "torch_xla",
     "logger=WandbLogger": "wandb",
     "callbacks=EarlyStopping": "more arguments, monitor",
     "max_time=soon": "not a valid duration",
@@ -118,7 +118,7 @@ def test_best_and_last_are_found_wherever_a_run_keeps_them(
     main(["fit", *SMALL, f"--trainer.{place}"])
     path = re.findall(r"^checkpoint: (.*best.ckpt)$", capsys.readouterr().out, flags=re.MULTILINE)[-1]
     root = [f"--trainer.{place}"] if place.startswith("default_root_dir") else []
-    main(["test", "--ckpt_path=best", "--trainer.accelerator=cpu", *root])
+    main([*TEST, *root])
     assert f"checkpoint: {path} (" in capsys.readouterr().out
     main(["fit", *SMALL, "--ckpt_path=last", "--trainer.max_epochs=2", f"--trainer.{place}"])
     assert f"checkpoint: {path.replace('best', 'last')} (epoch 1," in capsys.readouterr().out
@@ -141,7 +141,7 @@ def test_the_config_of_a_run_that_went_on_starts_another_one(tiny: Path, capsys:
     assert "ckpt_path" not in yaml.safe_load(config.read_text())
     main(["fit", f"--config={config}"])
     assert sorted(path.name for path in Path("lightning_logs").iterdir()) == ["version_0", "version_1"]
-    main(["test", "--ckpt_path=best", f"--config={config}", "--trainer.limit_test_batches=1"])
+    main([*TEST, f"--config={config}"])
     assert "checkpoint: lightning_logs/version_1/checkpoints/best.ckpt" in capsys.readouterr().out
 
 
@@ -167,7 +167,7 @@ def test_a_checkpoint_says_where_it_comes_from_and_a_trial_does_not_stand_in_sil
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["fit", *SMALL])
-    main(["test", "--ckpt_path=best"])
+    main(TEST)
     output = capsys.readouterr()
     accuracy = re.search(r"best validation accuracy: (.*%)", output.out)
     assert accuracy
@@ -176,7 +176,7 @@ def test_a_checkpoint_says_where_it_comes_from_and_a_trial_does_not_stand_in_sil
     assert "trial" not in output.out + output.err
     for trial in ("limit_train_batches=2", "max_steps=2", "overfit_batches=2"):
         main(["fit", *SMALL, f"--trainer.{trial}"])
-        main(["test", "--ckpt_path=best"])
+        main(TEST)
         output = capsys.readouterr()
         assert "a trial with 2 of 3 batches an epoch)" in output.out
         assert "the newest whole one: --ckpt_path=lightning_logs/version_0/checkpoints/best.ckpt" in output.err
