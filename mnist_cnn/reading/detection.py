@@ -114,7 +114,7 @@ def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int) -> I
     long = max(picture.shape[:2])
     first = min(1.0, side / math.sqrt(picture.shape[0] * picture.shape[1]))
     factor, found, has_small = first, False, False
-    while round(factor * long) >= COARSEST:
+    while factor == first or round(factor * long) >= COARSEST:
         scale = _look(network, picture, factor)
         found |= bool((scale.scores >= SCORE).any())
         has_small |= factor == first and _has_small(scale)

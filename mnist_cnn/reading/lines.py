@@ -40,7 +40,7 @@ def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
     fits = (middle_x > middle_x[:, None]) & (gap <= widest) & (gap > -0.8)
     fits &= np.maximum(height[:, None], height) <= ALIKE * np.minimum(height[:, None], height)
     fits &= drift <= DRIFT + RISE * gap.clip(0, 2)
-    cost = np.where(fits, gap.clip(0) + drift, np.inf)
+    cost = np.where(fits, gap.clip(0) + 0.5 * drift, np.inf)
     follower = {}
     for k in range(count):
         nearest = int(cost[k].argmin())

@@ -93,7 +93,7 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
     best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout]), layout, picture.shape)
     mean, total = _evidence(best)
-    if mean < DOUBTFUL:
+    if mean < DOUBTFUL or (layout == "row" and len(best.images) == 1):  # rows on their side have one digit at a time
         for turns in (1, 2, 3):
             turned = np.ascontiguousarray(np.rot90(picture, turns))
             other = _sighting(detect(detector, turned, SIDES[layout], 0), layout, turned.shape, turns)

@@ -9,7 +9,7 @@ import torch
 from drawn import enlarged, finished, on_paper
 
 from mnist_cnn.reading.models import pretrained_detector
-from mnist_cnn.reading.sighting import SCORE, Sighting, look
+from mnist_cnn.reading.sighting import LAYOUTS, SCORE, Sighting, look
 
 Mnist = tuple[torch.Tensor, torch.Tensor]
 
@@ -77,6 +77,14 @@ def test_a_row_on_its_side_is_turned(mnist: Mnist, turns: int) -> None:
     page = finished(on_paper(ink, (130, ink.shape[1] + 80), (40, 40)))
     sighting = look(pretrained_detector(), np.ascontiguousarray(np.rot90(page, -turns)), "row")
     assert (said(sighting), sighting.turns) == (["2354637"], turns)
+
+
+@pytest.mark.parametrize("size", [(3, 8), (20, 20), (9, 400)])
+def test_pictures_of_few_pixels_are_looked_at(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    for layout in LAYOUTS:
+        sighting = look(pretrained_detector(), pixels, layout)
+        assert len(sighting.images) == sum(sighting.lengths)
 
 
 @pytest.mark.parametrize("layout", ["digit", "row", "page"])
