@@ -62,6 +62,11 @@ def _glyphs(count: int) -> int:
     return min(glyphs.COUNT, max(1000, count))
 
 
+def _glyphs(count: int) -> int:
+    """How many glyphs are written for so many images."""
+    return min(glyphs.COUNT, 4 * count)
+
+
 def _path(data_dir: Path, count: int, split: str) -> Path:
     makers = [Path(str(module.__file__)) for module in (arrangement, scene, surface)]
     content = b"".join(path.read_bytes() for path in (*makers, DETECTOR, Path(__file__)))
