@@ -64,7 +64,7 @@ def _glyphs(count: int) -> int:
 
 def _glyphs(count: int) -> int:
     """How many glyphs are written for so many images."""
-    return min(glyphs.COUNT, 4 * count)
+    return min(glyphs.COUNT, max(400, 4 * count))
 
 
 def _path(data_dir: Path, count: int, split: str) -> Path:
