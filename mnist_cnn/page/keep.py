@@ -102,7 +102,7 @@ class Kept:
             return ["file", "digits"], []
         try:
             with self.table.open(newline="", encoding="utf-8-sig") as file:
-                table = csv.DictReader(file, strict=True, restkey=None)
+                table = csv.DictReader(file, strict=True)
                 columns, lines = list(table.fieldnames or ()), list(table)
         except (csv.Error, UnicodeDecodeError) as error:
             raise KeepError(f"{self.table} is no table ({error}): mend it, or give another --keep") from error

@@ -48,6 +48,7 @@ function press(digit) {
 async function keep(digits) {
   const asked = state;
   if (blank() || drawing !== null) return;
+  say("Keeping…");
   asked.body ??= asked.photo ? asked.photo.file : await drawn();  // the same one again, so that it gets another label
   const result = asked.body.size > LIMIT ? { error: TOO_LARGE } : await request(`keep?digits=${digits}`, asked.body);
   if (!result.error) {

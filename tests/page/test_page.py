@@ -244,9 +244,9 @@ def test_the_network_is_chosen_while_it_runs(
     monkeypatch.setattr(networks, "_load", lambda file, own: torch.load(file, weights_only=False))
 
     def constant(digit: int) -> torch.nn.Module:
-        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
-        torch.nn.init.zeros_(network[1].weight)
-        network[1].bias.data = 9 * torch.eye(10)[digit]
+        network = MLP(hidden=())
+        torch.nn.init.zeros_(network.classifier[1].weight)
+        network.classifier[1].bias.data = 9 * torch.eye(10)[digit]
         return network.eval()
 
     best = tmp_path / "version_3" / "checkpoints" / "best.ckpt"
