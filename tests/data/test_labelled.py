@@ -86,6 +86,8 @@ def test_a_table_as_predict_writes_it(tmp_path: Path, delimiter: str) -> None:
     assert [label.names for label in labels] == [("0", "1", "2"), ("alef",), ("alef", "beth")]
     assert (labels[0].crop, labels[0].writer, labels[1].crop) == ((1.0, 2.0, 30.5, 40.0), "kid", ())
     assert {label.path for label in labels} == {tmp_path / "a.png"}
+    (tmp_path / "labels.csv").write_text("file,digits\na.png,7", encoding="utf-8")  # as the page keeps it
+    assert [label.names for label in find_labels(str(tmp_path), [])[0]] == [("7",)]
     assert [problem.rpartition("/")[2] for problem in problems] == ["t.csv, line 5: no label, left out"]
 
 
@@ -293,5 +295,7 @@ def test_weights_in_python_and_for_the_wrong_verb(cli: Cli, fails: Fails) -> Non
     model = DigitClassifier(weights="pretrained", classes=["3", "A"])
     assert (model.classes, model.network.classifier[-2].out_features) == (["3", "A"], 2)
     assert model.hparams["temperature"] == read_checkpoint(PRETRAINED)["hyper_parameters"]["temperature"]
-    assert "is what fit starts from" in fails(cli, "test", "--ckpt_path=pretrained", "--model.weights=pretrained")
+    assert "test does not use --model.weights, only fit" in fails(
+        cli, "test", "--ckpt_path=pretrained", "--model.weights=pretrained"
+    )
     assert "no run in" in fails(cli, "fit", "--model.weights=best")
