@@ -39,9 +39,10 @@ def find_labels(place: str, known: list[str]) -> tuple[list[Label], list[str]]:
     """Finds pictures and what they show.
 
     Args:
-        place: A folder with a folder of pictures for each class, as torchvision's ImageFolder has them, or a CSV file
-            with the columns file and digits, or a folder with such a file of the name labels.csv. Folders within those of the classes are taken for writers; so is the
-            column writer. Files are looked for beside the CSV file, then in the current folder.
+        place: A folder with a folder of pictures for each class, as torchvision's ImageFolder has them; a CSV file with
+            the columns file and digits; or a folder with such a file of the name labels.csv. Folders within those of
+            the classes are taken for writers; so is the column writer. Files are looked for beside the CSV file, then
+            in the current folder.
         known: Names of classes; a text of several characters that is none of them is a row of symbols, whose names
             have spaces between them or one character each.
 
