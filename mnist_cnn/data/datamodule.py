@@ -144,7 +144,10 @@ class DigitDataModule(L.LightningDataModule):
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
-            if self.own is not None:
+            if self.own is None:
+                self.train_set = labelled.only_classes(self.train_set, self.classes)
+                self.val_set = labelled.only_classes(self.val_set, self.classes) if self.val_size else self.val_set
+            else:
                 self._mix(self.own, self.own.held_out(self.val_size > 0))
         if stage == "predict" and self.pictures is not None:
             self.picture_set = PictureSet(self.pictures, self.layout, self.classes)
@@ -152,6 +155,8 @@ class DigitDataModule(L.LightningDataModule):
             self.test_set = TensorDataset(*self.own.tensors(self.classes))
         elif stage in ("test", "predict") and self.test_set is None:
             self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
+            if stage == "test":
+                self.test_set = labelled.only_classes(self.test_set, self.classes)
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches of the training split, in another order every epoch."""

@@ -17,7 +17,7 @@ from mnist_cnn.callbacks.labelled import worst_confusion
 from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
 from mnist_cnn.data import files, reading_cache
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.labelled import as_classes, joined_classes, read_labelled
+from mnist_cnn.data.labelled import as_classes, joined_classes, only_classes, read_labelled
 from mnist_cnn.data.labels import find_labels
 from mnist_cnn.networks import DIGITS, MLP, CosineCNN, HeadError, fit_head
 
@@ -198,6 +198,9 @@ def test_digits_are_mixed_in_where_they_are_classes() -> None:
     data = TensorDataset(torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 7, -1]))
     assert as_classes(data, ["1", "7", "A"])[1].tolist() == [0, 1, -1]
     assert len(as_classes(data, ["A", "B"])[1]) == 0
+    assert only_classes(data, DIGITS) is data
+    with pytest.raises(DataError, match=r"this network knows A, B, and no digits: add --data.labelled"):
+        only_classes(data, ["A", "B"])
 
 
 def test_a_head_keeps_the_classes_that_it_knew() -> None:
