@@ -36,7 +36,8 @@ class BeforeAndAfter(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Scores the weights that training begins with, and keeps them as the best so far."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not getattr(data, "own_held_out", 0) or self.before is not None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        idle = trainer.fast_dev_run or trainer.limit_val_batches == 0  # type: ignore[attr-defined]
+        if idle or not getattr(data, "own_held_out", 0) or self.before is not None:
             return
         self._start(pl_module)
         was_training = pl_module.training

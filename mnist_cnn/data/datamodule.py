@@ -226,6 +226,11 @@ class DigitDataModule(L.LightningDataModule):
         assert self.val_set is not None
         images, labels = own.tensors(self.classes)
         self.own_held_out = int(held_out.sum())
+        if self.val_size and not self.own_held_out:
+            raise DataError(
+                f"--data.labelled={self.labelled} has no class with two pictures, so none can be held out: give more, "
+                f"or learn without finding out what was learned by --data.val_size=0"
+            )
         learned = (images[~held_out], labels[~held_out])
         self.train_set = labelled.mixed(learned, self.train_set, self.classes, self.mixed)
         others = labelled.as_classes(self.val_set, self.classes)
@@ -233,8 +238,7 @@ class DigitDataModule(L.LightningDataModule):
 
     def _known_classes(self) -> list[str]:
         """Those of the network."""
-        model = self.trainer.lightning_module if self.trainer else None
-        return list(getattr(model, "classes", DIGITS))
+        return list(getattr(getattr(self.trainer, "lightning_module", None), "classes", DIGITS))
 
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"

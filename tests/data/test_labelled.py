@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from mnist_cnn import DigitClassifier
+from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.callbacks.labelled import worst_confusion
 from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
 from mnist_cnn.data import files, reading_cache
@@ -175,13 +175,16 @@ def test_one_picture_with_two_labels_is_named(tmp_path: Path, mnist: Mnist) -> N
         read_labelled(str(tmp_path), DIGITS)
 
 
-def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist) -> None:
+def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist, mnist_dir: Path) -> None:
     for digit in (3, 4):
         saved(digits(mnist, digit, 10), tmp_path / "alone" / str(digit))
         saved(digits(mnist, digit, 1, 20), tmp_path / "alone" / str(digit + 2))
         for writer in range(5):
             saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "writers" / str(digit) / f"w{writer}")
             saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "one" / str(digit) / "w")
+        saved(digits(mnist, digit, 1), tmp_path / "few" / str(digit))
+    with pytest.raises(DataError, match="no class with two pictures"):
+        DigitDataModule(labelled=str(tmp_path / "few"), data_dir=str(mnist_dir)).setup("fit")
     for folder, counts in {"alone": {"3": 2, "4": 2, "5": 0, "6": 0}, "one": {"3": 1, "4": 1}}.items():
         own = read_labelled(str(tmp_path / folder), DIGITS)
         chosen = own.held_out()
