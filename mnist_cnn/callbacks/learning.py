@@ -16,7 +16,6 @@ SCORE = "score/val"
 """What `best` is chosen by where there are labelled pictures."""
 FORGETTING = 0.001
 """How much accuracy on MNIST's validation split a network may lose to learn something else."""
-PARTS = ("your pictures, held out", "MNIST validation split")
 
 say = rank_zero_only(print)
 
@@ -37,7 +36,8 @@ class BeforeAndAfter(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Scores the weights that training begins with, and keeps them as the best so far."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not getattr(data, "own_held_out", 0) or self.before is not None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        idle = trainer.fast_dev_run or trainer.limit_val_batches == 0  # type: ignore[attr-defined]
+        if idle or not getattr(data, "own_held_out", 0) or self.before is not None:
             return
         self._start(pl_module)
         was_training = pl_module.training
@@ -82,7 +82,7 @@ class BeforeAndAfter(Callback):
             return
         counts = self._counted(trainer)
         if trainer.state.fn == TrainerFn.VALIDATING:
-            for name, (right, count) in zip(PARTS, counts, strict=True):
+            for name, (right, count) in zip(_parts(trainer), counts, strict=True):
                 if count:
                     say(f"{name}: {verdict(int(count - right), int(count))}")
         elif self.before is not None and self.best is not None:
@@ -97,7 +97,7 @@ class BeforeAndAfter(Callback):
             if _has_labelled(trainer) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 say("no picture was held out: whether this reads yours better is not known")
             return
-        for name, (right, count), (then, _) in zip(PARTS, self.before, self.best, strict=True):
+        for name, (right, count), (then, _) in zip(_parts(trainer), self.before, self.best, strict=True):
             if count:
                 share = f"{right / count:.2%} before, {then / count:.2%} after"
                 say(f"{name}: {share} ({right:.0f} and {then:.0f} of {count:,.0f} right)")
@@ -131,6 +131,12 @@ class BeforeAndAfter(Callback):
         (own, own_count), (mnist, count) = counts
         lost = (self.before[1][0] - mnist) / count if self.before and count else 0.0
         return own / max(1.0, own_count) - 10 * max(0.0, lost - FORGETTING)
+
+
+def _parts(trainer: L.Trainer) -> tuple[str, str]:
+    """What the validation split consists of, in words."""
+    rendered = " and rendered digits" if getattr(trainer.datamodule, "rendered", 0) else ""  # type: ignore[attr-defined]
+    return "your pictures, held out", f"MNIST validation split{rendered}"
 
 
 def _has_labelled(trainer: L.Trainer) -> bool:

@@ -42,7 +42,9 @@ def what_came_out(trainer: Trainer, data: DigitDataModule, config: Namespace) ->
     checkpoint, metrics = best_and_last(trainer), trainer.callback_metrics
     best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == "accuracy/val" else None
     score = metrics.get("accuracy/val") if best is None else best
-    if score is not None:
+    if getattr(data, "own_held_out", 0):
+        pass  # `BeforeAndAfter` has said it, of labelled pictures and of MNIST
+    elif score is not None:
         count, full = validated_digits(trainer, data)
         part = f" (of {count:,} of the {full:,} digits)" if count < full else ""
         say(f"{'last' if best is None else 'best'} validation accuracy: {float(score):.2%}{part}")

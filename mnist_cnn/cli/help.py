@@ -22,13 +22,17 @@ USED_BY = {
     "model.gamma": ("fit",),
     "model.warmup": ("fit",),
     "model.label_smoothing": ("fit",),
+    "model.weights": ("fit",),
     "data.augment": ("fit",),
+    "data.labelled": ("fit", "validate", "test"),
+    "data.mixed": ("fit",),
     "data.rendered": ("fit", "validate"),
     "data.pictures": ("predict",),
     "data.layout": ("predict",),
     "figures": ("fit", "validate", "test"),
     "checkpoint": ("fit",),
     "predictions": ("predict",),
+    "mistakes": ("test",),
 }
 """The verbs that use an option, or a group of options; all that is not here is used by all."""
 
@@ -39,6 +43,7 @@ GROUPS = {
     "figures": "Pictures in TensorBoard:",
     "checkpoint": "Checkpoints:",
     "predictions": "The result:",
+    "mistakes": "Mistakes in labelled pictures:",
     "": "In general:",
 }
 

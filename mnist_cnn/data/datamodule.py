@@ -144,7 +144,10 @@ class DigitDataModule(L.LightningDataModule):
             self.train_set = TensorDataset(images[~held_out], labels[~held_out])
             held_out &= labels >= 0
             self.val_set = TensorDataset(images[held_out], labels[held_out])
-            if self.own is not None:
+            if self.own is None:
+                self.train_set = labelled.only_classes(self.train_set, self.classes)
+                self.val_set = labelled.only_classes(self.val_set, self.classes) if self.val_size else self.val_set
+            else:
                 self._mix(self.own, self.own.held_out(self.val_size > 0))
         if stage == "predict" and self.pictures is not None:
             self.picture_set = PictureSet(self.pictures, self.layout, self.classes)
@@ -152,6 +155,8 @@ class DigitDataModule(L.LightningDataModule):
             self.test_set = TensorDataset(*self.own.tensors(self.classes))
         elif stage in ("test", "predict") and self.test_set is None:
             self.test_set = TensorDataset(*files.load(self.dataset, self.data_dir, train=False))
+            if stage == "test":
+                self.test_set = labelled.only_classes(self.test_set, self.classes)
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches of the training split, in another order every epoch."""
@@ -221,6 +226,11 @@ class DigitDataModule(L.LightningDataModule):
         assert self.val_set is not None
         images, labels = own.tensors(self.classes)
         self.own_held_out = int(held_out.sum())
+        if self.val_size and not self.own_held_out:
+            raise DataError(
+                f"--data.labelled={self.labelled} has no class with two pictures, so none can be held out: give more, "
+                f"or learn without finding out what was learned by --data.val_size=0"
+            )
         learned = (images[~held_out], labels[~held_out])
         self.train_set = labelled.mixed(learned, self.train_set, self.classes, self.mixed)
         others = labelled.as_classes(self.val_set, self.classes)
@@ -228,8 +238,7 @@ class DigitDataModule(L.LightningDataModule):
 
     def _known_classes(self) -> list[str]:
         """Those of the network."""
-        model = self.trainer.lightning_module if self.trainer else None
-        return list(getattr(model, "classes", DIGITS))
+        return list(getattr(getattr(self.trainer, "lightning_module", None), "classes", DIGITS))
 
     def _predicts_pictures(self) -> bool:
         return self.pictures is not None and self._stage("predict") == "predict"

@@ -211,6 +211,23 @@ def as_classes(data: TensorDataset, classes: Sequence[str]) -> tuple[Tensor, Ten
     return images[mapped > -2], mapped[mapped > -2]
 
 
+def only_classes(data: TensorDataset, classes: Sequence[str]) -> TensorDataset:
+    """Digits for a network of these classes, without those that it does not know.
+
+    Raises:
+        DataError: It knows none.
+    """
+    if list(classes) == list(DIGITS):
+        return data
+    known = TensorDataset(*as_classes(data, classes))
+    if not len(known):
+        raise DataError(
+            f"this network knows {', '.join(classes[:5])}{', ...' if len(classes) > 5 else ''}, and no digits: add "
+            f"--data.labelled=PLACE with pictures of what it knows"
+        )
+    return known
+
+
 def dataset(*parts: tuple[Tensor, Tensor]) -> TensorDataset:
     """Images and labels one after the other."""
     return TensorDataset(*(torch.cat(part) for part in zip(*parts, strict=True)))

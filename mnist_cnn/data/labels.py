@@ -12,6 +12,8 @@ from mnist_cnn.reading.pictures import find_pictures, shown
 
 LONGEST = 24
 """Characters that the name of a class may have."""
+TABLE = "labels.csv"
+"""In a folder: the CSV file that says what its pictures show, as the page to draw on keeps it."""
 CORNERS = ("left", "top", "right", "bottom")
 
 
@@ -37,9 +39,10 @@ def find_labels(place: str, known: list[str]) -> tuple[list[Label], list[str]]:
     """Finds pictures and what they show.
 
     Args:
-        place: A folder with a folder of pictures for each class, as torchvision's ImageFolder has them, or a CSV file
-            with the columns file and digits. Folders within those of the classes are taken for writers; so is the
-            column writer. Files are looked for beside the CSV file, then in the current folder.
+        place: A folder with a folder of pictures for each class, as torchvision's ImageFolder has them; a CSV file with
+            the columns file and digits; or a folder with such a file of the name labels.csv. Folders within those of
+            the classes are taken for writers; so is the column writer. Files are looked for beside the CSV file, then
+            in the current folder.
         known: Names of classes; a text of several characters that is none of them is a row of symbols, whose names
             have spaces between them or one character each.
 
@@ -50,6 +53,7 @@ def find_labels(place: str, known: list[str]) -> tuple[list[Label], list[str]]:
         DataError: Nothing is there, or not in one of these two forms.
     """
     path = Path(place).expanduser()
+    path = path / TABLE if (path / TABLE).is_file() else path
     if path.is_dir():
         labels, problems = _of_folder(path)
     elif path.is_file() and path.suffix.lower() not in Image.registered_extensions():

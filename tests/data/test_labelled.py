@@ -12,12 +12,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from mnist_cnn import DigitClassifier
+from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.callbacks.labelled import worst_confusion
 from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
 from mnist_cnn.data import files, reading_cache
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.labelled import as_classes, joined_classes, read_labelled
+from mnist_cnn.data.labelled import as_classes, joined_classes, only_classes, read_labelled
 from mnist_cnn.data.labels import find_labels
 from mnist_cnn.networks import DIGITS, MLP, CosineCNN, HeadError, fit_head
 
@@ -86,6 +86,8 @@ def test_a_table_as_predict_writes_it(tmp_path: Path, delimiter: str) -> None:
     assert [label.names for label in labels] == [("0", "1", "2"), ("alef",), ("alef", "beth")]
     assert (labels[0].crop, labels[0].writer, labels[1].crop) == ((1.0, 2.0, 30.5, 40.0), "kid", ())
     assert {label.path for label in labels} == {tmp_path / "a.png"}
+    (tmp_path / "labels.csv").write_text("file,digits\na.png,7", encoding="utf-8")  # as the page keeps it
+    assert [label.names for label in find_labels(str(tmp_path), [])[0]] == [("7",)]
     assert [problem.rpartition("/")[2] for problem in problems] == ["t.csv, line 5: no label, left out"]
 
 
@@ -173,13 +175,16 @@ def test_one_picture_with_two_labels_is_named(tmp_path: Path, mnist: Mnist) -> N
         read_labelled(str(tmp_path), DIGITS)
 
 
-def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist) -> None:
+def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist, mnist_dir: Path) -> None:
     for digit in (3, 4):
         saved(digits(mnist, digit, 10), tmp_path / "alone" / str(digit))
         saved(digits(mnist, digit, 1, 20), tmp_path / "alone" / str(digit + 2))
         for writer in range(5):
             saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "writers" / str(digit) / f"w{writer}")
             saved(digits(mnist, digit, 3, 3 * writer), tmp_path / "one" / str(digit) / "w")
+        saved(digits(mnist, digit, 1), tmp_path / "few" / str(digit))
+    with pytest.raises(DataError, match="no class with two pictures"):
+        DigitDataModule(labelled=str(tmp_path / "few"), data_dir=str(mnist_dir)).setup("fit")
     for folder, counts in {"alone": {"3": 2, "4": 2, "5": 0, "6": 0}, "one": {"3": 1, "4": 1}}.items():
         own = read_labelled(str(tmp_path / folder), DIGITS)
         chosen = own.held_out()
@@ -196,6 +201,9 @@ def test_digits_are_mixed_in_where_they_are_classes() -> None:
     data = TensorDataset(torch.zeros(4, 1, 28, 28), torch.tensor([0, 1, 7, -1]))
     assert as_classes(data, ["1", "7", "A"])[1].tolist() == [0, 1, -1]
     assert len(as_classes(data, ["A", "B"])[1]) == 0
+    assert only_classes(data, DIGITS) is data
+    with pytest.raises(DataError, match=r"this network knows A, B, and no digits: add --data.labelled"):
+        only_classes(data, ["A", "B"])
 
 
 def test_a_head_keeps_the_classes_that_it_knew() -> None:
@@ -293,5 +301,7 @@ def test_weights_in_python_and_for_the_wrong_verb(cli: Cli, fails: Fails) -> Non
     model = DigitClassifier(weights="pretrained", classes=["3", "A"])
     assert (model.classes, model.network.classifier[-2].out_features) == (["3", "A"], 2)
     assert model.hparams["temperature"] == read_checkpoint(PRETRAINED)["hyper_parameters"]["temperature"]
-    assert "is what fit starts from" in fails(cli, "test", "--ckpt_path=pretrained", "--model.weights=pretrained")
+    assert "test does not use --model.weights, only fit" in fails(
+        cli, "test", "--ckpt_path=pretrained", "--model.weights=pretrained"
+    )
     assert "no run in" in fails(cli, "fit", "--model.weights=best")
