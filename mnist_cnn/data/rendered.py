@@ -58,11 +58,6 @@ def load(data_dir: Path, count: int, split: str = "train") -> tuple[Tensor, Tens
 
 
 def _glyphs(count: int) -> int:
-    """How many glyphs are written for so many images: for a few images not all."""
-    return min(glyphs.COUNT, max(1000, count))
-
-
-def _glyphs(count: int) -> int:
     """How many glyphs are written for so many images."""
     return min(glyphs.COUNT, max(400, 4 * count))
 

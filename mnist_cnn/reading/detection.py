@@ -32,7 +32,9 @@ MOST = 2000
 LEAST = 0.03
 """Lowest score of what is kept as a digit that may have been left out."""
 SCORE = 0.5
-"""Lowest score of a digit."""
+"""Lowest score of a digit that stands alone."""
+BESIDE = 0.25
+"""Lowest score of a digit beside others, which make it likelier."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
-from mnist_cnn.reading.detection import LEAST, SCORE, Detection, Digits, detect
+from mnist_cnn.reading.detection import BESIDE, LEAST, SCORE, Detection, Digits, detect
 from mnist_cnn.reading.form import mnist_form
 from mnist_cnn.reading.lines import ALIKE, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
@@ -105,23 +105,23 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
 
 def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turns: int = 0) -> Sighting:
     found = detection.digits
-    sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else SCORE))
+    sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else BESIDE))
     boxes, scores = found.boxes[sure], found.scores[sure]
     if layout == "page":
-        rows = page_rows(boxes) if len(boxes) else []
+        rows = [row for row in page_rows(boxes) if scores[row].max() >= SCORE] if len(boxes) else []
     else:
         row = the_row(boxes, scores) if layout == "row" else the_digit(boxes, scores, shape)
-        rows = [row] if row else []
+        rows = [row] if row and (layout == "digit" or scores[row].max() >= SCORE) else []
     numbers = [sure[row] for row in rows]
     order = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
-    images = detection.images(order, np.flatnonzero(found.scores >= SCORE))
+    images = detection.images(order, np.flatnonzero(found.scores >= BESIDE))
     # Pictures are seldom turned, and one sign alone may look like a digit then.
-    sureness = [_complete(found, row) * (1 - TURNED ** len(row) if turns else 1) for row in numbers]
+    sureness = [_complete(found, row, order) * (1 - TURNED ** len(row) if turns else 1) for row in numbers]
     return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
 
 
-def _complete(found: Digits, row: NDArray[np.int64]) -> float:
-    """The probability that nothing which is nearly a digit was left out of a row, 0 to 1."""
+def _complete(found: Digits, row: NDArray[np.int64], read: NDArray[np.int64]) -> float:
+    """The probability that no digit was left out of a row, 0 to 1, if all that is `read` is in its place."""
     boxes = found.boxes
     height = float(np.median(boxes[row, 3] - boxes[row, 1]))
     heights, middles = boxes[:, 3] - boxes[:, 1], (boxes[:, 1] + boxes[:, 3]) / 2
@@ -129,8 +129,8 @@ def _complete(found: Digits, row: NDArray[np.int64]) -> float:
     beside = np.abs(middles - middles[row][nearest]) < 0.5 * height
     gap = np.maximum(boxes[:, 0] - boxes[row, 2].max(), boxes[row, 0].min() - boxes[:, 2])
     alike = (heights > height / ALIKE) & (heights < ALIKE * height)
-    out = beside & alike & (gap < 1.5 * height) & (found.scores < SCORE)
-    out[row] = False
+    out = beside & alike & (gap < 1.5 * height)
+    out[read] = False
     return float((1 - found.scores[out]).prod())
 
 
