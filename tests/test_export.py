@@ -95,7 +95,7 @@ def test_a_network_that_cannot_be_exported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--ckpt_path=pretrained", "--format=onxx"], "error: --format: .*onnx.*pt2"),
+        (["--ckpt_path=pretrained", "--format=onxx"], "error: --format.*onnx.*pt2"),
         (["--ckpt_path=pretrained", "--output=folder"], "'folder' is a folder: choose a file with --output=FILE.onnx"),
         (["--ckpt_path=pretrained", "--output=file/net.onnx"], "cannot write file/net.onnx"),
         (["--ckpt_path=pretrained", "--output=net.pt2"], "add --format=pt2"),

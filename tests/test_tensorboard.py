@@ -216,11 +216,12 @@ class TestLoggers:
 def test_training_digits_are_drawn_as_the_network_gets_them(
     mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def blank(images: torch.Tensor) -> torch.Tensor:
-        return images * 0
+    class Blank(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images * 0
 
     pictures = []
-    for augment in (None, blank):
+    for augment in (None, Blank()):
         logger = TensorBoardLogger(tmp_path)
         trainer = L.Trainer(
             **QUIET,
@@ -231,7 +232,7 @@ def test_training_digits_are_drawn_as_the_network_gets_them(
             enable_checkpointing=False,
             callbacks=[TensorBoardFigures(digits=1)],
         )
-        trainer.fit(DigitClassifier(UserNet()), DigitDataModule(data_dir=str(mnist_dir), augment=augment))  # type: ignore[arg-type]
+        trainer.fit(DigitClassifier(UserNet()), DigitDataModule(data_dir=str(mnist_dir), augment=augment))
         [event] = curves(Path(logger.log_dir), raw=True).Images("training/digits")
         pictures.append(np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))[:90])  # without the label
     assert pictures[0].min() == 0

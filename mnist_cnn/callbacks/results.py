@@ -57,7 +57,12 @@ class TestReport(Callback):
         if not trainer.is_global_zero or not count or data.own is not None:
             return  # of labelled pictures `LabelledReport` and `BeforeAndAfter` say more
         print(f"{data.dataset} {'test set' if trainer.testing else 'validation split'}: {verdict(len(errors), count)}")
-        if trainer.testing and data.dataset == "MNIST" and data.test_set is not None and count == len(data.test_set):
+        if (
+            trainer.testing
+            and data.dataset == "MNIST"
+            and data.test_set is not None
+            and count == len(data.test_set) > len(UNCONFIRMED_TEST_LABELS)
+        ):
             disputed = set(UNCONFIRMED_TEST_LABELS)
             confirmed = verdict(len(errors - disputed), count - len(disputed))
             print(f"without the {len(disputed)} digits whose labels people did not confirm: {confirmed}")

@@ -77,6 +77,8 @@ def needed_to_use(checkpoint: str, config: Namespace) -> list[str]:
 def validated_digits(trainer: Trainer, data: DigitDataModule) -> tuple[int, int]:
     """How many digits were validated by all processes, and how many there are."""
     full, loader = len(data.val_set) if data.val_set else 0, cast(Sized, trainer.val_dataloaders)
+    if not trainer.num_val_batches:  # there was nothing left to train
+        return full, full
     batches, size = trainer.num_val_batches[0], data.batch_size * trainer.world_size
     return (full if batches >= len(loader) else min(full, int(batches) * size)), full
 

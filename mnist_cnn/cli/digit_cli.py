@@ -43,10 +43,12 @@ class DigitCLI(LightningCLI):
         """Parses the arguments, then once more with what the checkpoint brings as defaults."""
         try:
             super().parse_arguments(parser, args)
+            settings.refuse_unused(*self._verb_config(), args)
+            start = runs.find_start(*self._verb_config())
+        except SettingsError:
+            raise
         except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
             raise SettingsError(f"the arguments or the config file cannot be understood: {error}") from error
-        settings.refuse_unused(*self._verb_config(), args)
-        start = runs.find_start(*self._verb_config())
         if start.defaults:
             self._set_defaults(start)
             super().parse_arguments(parser, args)

@@ -83,9 +83,11 @@ class Formatter(DefaultHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = super()._get_help_string(action)
-        if action.dest == "model.network":
-            known = ", ".join(NETWORKS)
-            text = re.sub(r"known subclasses: .*\)", f"known classes: {known}, and your own)", text, flags=re.DOTALL)
+        known = {"model.network": ", ".join(NETWORKS), "data.augment": "RandomAffine, RandomElastic, torchvision's"}
+        if action.dest in known:
+            text = re.sub(
+                r"known subclasses: .*\)", f"known classes: {known[action.dest]}, and your own)", text, flags=re.DOTALL
+            )
         return text
 
 

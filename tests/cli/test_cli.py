@@ -235,7 +235,7 @@ def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: py
     two = subprocess.run([*program, *options, *ddp], capture_output=True, text=True, check=True)
     assert "Warning" not in two.stderr
     assert "recommended" not in two.stderr
-    scores = [[line for line in output.splitlines() if "accuracy" in line] for output in (one, two.stdout)]
+    scores = [[line for line in output.splitlines() if ": accuracy" in line] for output in (one, two.stdout)]
     assert len(scores[0]) == 2
     assert scores[0] == scores[1]
 
@@ -348,7 +348,7 @@ BAD_ARGUMENTS = [
     (["predict"], "predict needs trained weights"),
     (["test", "--ckpt_path=best"], "no run in lightning_logs has a checkpoint yet: train one"),
     (["fit", "--ckpt_path=best"], "no run in lightning_logs"),
-    (["fit", "--ckpt_path=pretrained"], "leave it out to train a network of your own"),
+    (["fit", "--ckpt_path=pretrained"], "start a new run from them by --model.weights=pretrained"),
     (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint file 'missing.ckpt'"),
 ]
 

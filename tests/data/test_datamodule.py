@@ -119,7 +119,7 @@ def test_options_of_predict_are_refused_elsewhere(mnist_dir: Path, cli: Callable
             DigitDataModule(data_dir=mnist_dir, pictures="digit.png").setup(stage)
     with pytest.raises(DataError, match=r"--data.layout=row is for predict with --data.pictures"):
         DigitDataModule(data_dir=mnist_dir, layout="row").setup("predict")
-    assert "--data.pictures is for predict" in fails(cli, "fit", "--data.pictures=digit.png")
+    assert "fit does not use --data.pictures, only predict" in fails(cli, "fit", "--data.pictures=digit.png")
     data = DigitDataModule(data_dir=mnist_dir, pictures="digit.png", layout="row")
     data.prepare_data()
     data.setup("predict")
