@@ -108,7 +108,10 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else BESIDE))
     boxes, scores = found.boxes[sure], found.scores[sure]
     if layout == "page":
-        rows = [row for row in page_rows(boxes) if scores[row].max() >= SCORE] if len(boxes) else []
+        likely = scores * found.probabilities[sure].max(axis=1)
+        rows = (
+            [row for row in page_rows(boxes) if likely[row].mean() >= SCORE] if len(boxes) else []
+        )  # letters are less
     else:
         row = the_row(boxes, scores) if layout == "row" else the_digit(boxes, scores, shape)
         rows = [row] if row and (layout == "digit" or scores[row].max() >= SCORE) else []

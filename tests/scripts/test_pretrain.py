@@ -10,7 +10,7 @@ import torch
 from drawn import enlarged, finished, on_paper
 
 from mnist_cnn import DigitClassifier, read_digits
-from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
+from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, read_checkpoint
 from mnist_cnn.data import files
 
 CONFIG = str(Path(pretrain.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
@@ -30,7 +30,8 @@ def test_the_bundled_weights_are_slim_data_that_every_verb_takes(
 ) -> None:
     content = read_checkpoint(PRETRAINED)
     assert set(content) == set(pretrain.KEPT)
-    assert PRETRAINED.stat().st_size <= 3_000_000
+    assert PRETRAINED.stat().st_size + DETECTOR.stat().st_size <= 3_000_000
+    assert read_checkpoint(DETECTOR)["state_dict"]["network.calibration"][0] > 1  # it was fitted
     assert content["hyper_parameters"]["temperature"] > 0
     for verb in ("test", "validate"):
         cli(verb, "--ckpt_path=pretrained")
@@ -41,7 +42,7 @@ def test_the_bundled_weights_are_slim_data_that_every_verb_takes(
     assert output.out.count("expected calibration error: ") == 2
     assert output.err == ""
     assert list(Path().iterdir()) == []  # no run, so no place for TensorBoard's files
-    assert "leave it out to train" in fails(cli, "fit", "--ckpt_path=pretrained")
+    assert "by --model.weights=pretrained" in fails(cli, "fit", "--ckpt_path=pretrained")
 
 
 def test_pictures_are_read_right_after_installation(cli: Cli, mnist_dir: Path) -> None:
@@ -91,5 +92,5 @@ def test_wrong_arguments(call: Callable[..., None], fails: Fails, arguments: lis
 
 def test_networks_that_are_too_large_are_not_bundled(fails: Fails, tmp_path: Path) -> None:
     content = {"state_dict": {"weight": torch.zeros(800_000)}, "hyper_parameters": {}}
-    assert "train a smaller network" in fails(pretrain.write, content, 1.0, tmp_path / "weights.ckpt")  # type: ignore[arg-type]
+    assert "train a smaller network" in fails(pretrain.write, content, {}, tmp_path / "weights.ckpt")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
