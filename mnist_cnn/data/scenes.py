@@ -102,13 +102,13 @@ class SceneDataModule(L.LightningDataModule):
         return self._loader(Scenes(self.pools["test"], seed=3), EpochSampler(count, lambda: 0, self.trainer))
 
     def _loader(self, scenes: "Scenes", sampler: "EpochSampler") -> DataLoader:
+        cv2.setNumThreads(1)  # a worker is a copy of this process, and would wait for ever for OpenCV's threads in it
         return DataLoader(
             scenes,
             batch_size=self.hparams["batch_size"],
             sampler=sampler,
             num_workers=self.hparams["num_workers"],
             collate_fn=collate,
-            worker_init_fn=_one_thread,
         )
 
 
@@ -158,7 +158,3 @@ def collate(scenes: list[Scene]) -> SceneBatch:
         torch.from_numpy(np.stack([scene.ink for scene in scenes])),
         torch.from_numpy(np.stack(owners).astype(np.int64)),
     )
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
