@@ -116,7 +116,7 @@ ROWS = {
     ),
     "row, loops and stems at the border": Difficulty(
         "row",
-        lambda rng: replace(_line(pen=rng.uniform(0.06, 0.09))(rng), tight=rng.uniform(-0.05, -0.02)),
+        lambda rng: replace(_line(pen=rng.uniform(0.06, 0.09))(rng), tight=rng.uniform(-0.04, -0.015)),
         (2, 8),
         shapes=LOOPED,
     ),
@@ -128,11 +128,13 @@ ROWS = {
     "row, usual shapes by hand": Difficulty("row", _line(), (3, 9), shapes=ROUND),
     "row, touching pairs": Difficulty(
         "row",
-        lambda rng: replace(_line(size=(700, 450), gap=(-0.03, 0.0), pen=rng.uniform(0.06, 0.12))(rng), slant=0.0),
+        lambda rng: replace(_line(size=(700, 450), gap=(-0.03, 0.0), pen=rng.uniform(0.05, 0.09))(rng), slant=0.0),
         (2, 2),
         pairs=True,
     ),
-    "row, touching, photo": Difficulty("row", _line(gap=(-0.02, 0.03)), (3, 8)),
+    "row, touching, photo": Difficulty(
+        "row", lambda rng: _line(gap=(-0.02, 0.03), pen=rng.uniform(0.04, 0.075))(rng), (3, 8)
+    ),
     "row, written quickly": Difficulty("row", _line(joined=True, gap=(0.15, 0.35), slant=0.15), (4, 9), shapes=ROUND),
     "row, phone number": Difficulty("row", _line(gap=(0.1, 0.25)), (6, 10), shapes=ROUND, signs="-."),
     "row, small sheet on a desk": Difficulty(
@@ -152,7 +154,7 @@ ROWS = {
     ),
     "row, hair-thin pen": Difficulty("row", lambda rng: _line(pen=rng.uniform(0.014, 0.022), blotch=0.0)(rng), (3, 8)),
     "row, blotted pen": Difficulty(
-        "row", lambda rng: _line(pen=rng.uniform(0.1, 0.14), rough=0.3, blotch=0.35, gap=(0.15, 0.4))(rng), (3, 8)
+        "row", lambda rng: _line(pen=rng.uniform(0.1, 0.14), rough=0.12, blotch=0.35, gap=(0.15, 0.4))(rng), (3, 8)
     ),
     "row, drawn on a screen": Difficulty("row", lambda rng: drawing(rng, **_strip(rng)), (2, 8)),
 }

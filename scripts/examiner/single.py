@@ -86,11 +86,11 @@ DIGITS = {
         "photo", lambda rng: either(rng, tight=rng.uniform(0, 0.03), pen=rng.uniform(0.1, 0.18))
     ),
     "cut by the border": Difficulty(
-        "photo", lambda rng: either(rng, tight=rng.uniform(-0.05, -0.02), pen=rng.uniform(0.07, 0.1))
+        "photo", lambda rng: either(rng, tight=rng.uniform(-0.04, -0.015), pen=rng.uniform(0.07, 0.1))
     ),
     "hair-thin pen, small": Difficulty("scan", lambda rng: either(rng, pen=rng.uniform(0.012, 0.022), blotch=0.0)),
     "blotted pen": Difficulty(
-        "photo", lambda rng: either(rng, pen=rng.uniform(0.09, 0.14), rough=rng.uniform(0.2, 0.4), blotch=0.35)
+        "photo", lambda rng: either(rng, pen=rng.uniform(0.09, 0.14), rough=rng.uniform(0.08, 0.15), blotch=0.35)
     ),
     "several inks in one digit": Difficulty("photo", two_inks),
     "pale at one end, a digit": Difficulty("photo", lambda rng: either(rng, **pale(rng))),

@@ -30,6 +30,8 @@ def trace(image: Array, label: int) -> Glyph | None:
     pieces = cv2.connectedComponents(shape.astype(np.uint8), connectivity=8)[0] - 1
     if loops(shape, 1.5 * FINE**2) not in LOOPS[label] or pieces > (2 if label in (4, 5) else 1):
         return None
+    if label == 4 and _feet(shape) > 1:  # it looks like a capital A
+        return None
     field = field * cv2.dilate(shape.astype(np.uint8), np.ones((FINE, FINE), np.uint8))
     radius = cv2.distanceTransform(shape.astype(np.uint8), cv2.DIST_L2, 5)
     skeleton = skeletonize(shape)
@@ -42,6 +44,13 @@ def trace(image: Array, label: int) -> Glyph | None:
     centre = (low + high) / 2
     to_unit = np.array([[1 / unit, 0, -centre[0] / unit], [0, 1 / unit, -centre[1] / unit]], np.float32)
     return Glyph(str(label), [((line - centre) / unit).astype(np.float32) for line in lines], field, to_unit)
+
+
+def _feet(shape: Array) -> int:
+    """On how many legs a shape stands."""
+    ys = np.flatnonzero(shape.any(axis=1))
+    line = shape[ys[0] + round(0.88 * (ys[-1] - ys[0]))].astype(int)
+    return int((np.diff(line, prepend=0) > 0).sum())
 
 
 def _keeps(shape: Array, lines: Lines, width: float) -> bool:

@@ -11,6 +11,9 @@ from examiner.strokes import Array, Glyph, on_page, resample
 
 Point = tuple[float, float]
 
+APART = {"11", "17", "71", "74", "77"}
+"""Digits that nobody can read any more when they touch; where others do, these stand close to each other."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -96,12 +99,13 @@ def _side_by_side(
         points = np.concatenate([line @ matrix.T for line in glyph.lines])
         start = np.array([0.0, rng.normal(0, 0.03) * unit - base * size])
         if ends:
-            meet = _meeting(ends[-1], points + start, unit) if look.gap[0] < 0 else None
+            apart = look.gap[0] < 0 and glyphs[len(ends) - 1].text + glyph.text in APART
+            meet = _meeting(ends[-1], points + start, unit) if look.gap[0] < 0 and not apart else None
             beside = ends[-1][:, 0].max() - points[:, 0].min()
             if look.under:  # below the tail of the one before, as if it had none
                 beside -= look.under * unit
             start[0] = beside if meet is None else max(meet, beside - 0.12 * unit)
-            start[0] += (look.pen or 0.12) * size + rng.uniform(*look.gap) * unit
+            start[0] += (look.pen or 0.12) * size + (0.08 if apart else rng.uniform(*look.gap)) * unit
         matrices.append(matrix)
         starts.append(start)
         ends.append(points + start)
