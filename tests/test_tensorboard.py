@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.callbacks.figures import TensorBoardFigures
-from mnist_cnn.callbacks.hparams import COLUMNS, settings_of
+from mnist_cnn.callbacks.hparams import COLUMNS, beginning, settings_of
 
 Cli = Callable[..., None]
 SMALL = (
@@ -126,13 +126,12 @@ def test_curves_of_a_run_that_stops_within_an_epoch(cli: Cli) -> None:
 
 def test_settings_that_differ_come_first_and_results_are_those_one_compares(cli: Cli) -> None:
     changed = ("--model.learning_rate=0.02", "--model.gamma=0.7", "--data.augment=RandomAffine")
-    cli("fit", *SMALL, *changed, "--seed_everything=3")
+    cli("fit", *SMALL, *changed)
     content = {tag: data.plugin_data.content for tag, data in curves(raw=True).summary_metadata.items()}
     experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
     first = ["network", "learning_rate", "gamma", "batch_size", "augment"]
     names = [column.name for column in experiment.hparam_infos]
-    assert {column.name for column in experiment.hparam_infos if column.differs} == {"seed", *first}
-    assert set(names[:6]) == {"seed", *first}
+    assert {column.name for column in experiment.hparam_infos if column.differs} == set(first) == set(names[:5])
     assert len(names) == len(set(names)) == COLUMNS == 12
     assert {"max_epochs", "optimizer", "schedule"} < set(names)
     assert [metric.name.tag for metric in experiment.metric_infos][:3] == ["accuracy/test", "accuracy/val", "loss/val"]
@@ -141,7 +140,7 @@ def test_settings_that_differ_come_first_and_results_are_those_one_compares(cli:
     start = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG]).hparams
     assert start["network"].string_value == "UserNet(dropout=0.5)"
     assert start["augment"].string_value == "RandomAffine"
-    assert (start["learning_rate"].number_value, start["seed"].number_value) == (0.02, 3)
+    assert (start["learning_rate"].number_value, start["seed"].number_value) == (0.02, 0)
     assert start["label_smoothing"].number_value == 0.0  # no column here, but perhaps one of another run
     assert "data_dir" not in start
     assert metadata.SESSION_END_INFO_TAG in content
@@ -155,7 +154,17 @@ def test_settings_of_presets_are_short_texts(monkeypatch: pytest.MonkeyPatch) ->
     settings, changed = settings_of(L.Trainer(**QUIET, logger=False, max_epochs=3), model)
     assert settings["network"] == "CosineCNN(blocks=[[32]], hidden=[128])"  # 16 filters are the default
     assert changed == ["network"]
-    assert settings["max_epochs"] == 3
+    assert (settings["max_epochs"], settings["seed"]) == (3, 0)
+
+
+def test_of_a_preset_the_settings_that_are_varied_most_come_first() -> None:
+    changed = ["network", "weight_decay", "momentum", "schedule", "warmup", "batch_size"]
+    settings = dict.fromkeys([*changed, "learning_rate", "optimizer", "augment", "max_epochs", "gamma", "seed", "x"], 1)
+    content = beginning(settings, changed)[0].value[0].metadata.plugin_data.content  # type: ignore[arg-type]
+    columns = metadata.parse_experiment_plugin_data(content).hparam_infos
+    headline = {"network", "learning_rate", "optimizer", "augment", "max_epochs"}
+    assert {column.name for column in columns if column.differs} == headline
+    assert {column.name for column in columns} == {*headline, *changed, "seed", "gamma"}
 
 
 def table(logger: Any) -> list[dict[str, str]]:

@@ -15,16 +15,20 @@ METRICS = {
     "accuracy/test": "test accuracy",
     "accuracy/val": "validation accuracy",
     "loss/val": "validation loss",
+    "speed/training_seconds": "seconds of training",
     "accuracy/train": "training accuracy",
     "loss/train": "training loss",
-    "speed/training_seconds": "seconds of training",
 }
 """What is compared, by tag: TensorBoard shows the last value of each curve, also of a test that comes later."""
 
 COLUMNS = 12
 """Of settings, at most: of more a screen shows only a part."""
 
-USUAL = ("max_epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay", "augment", "seed")
+SHOWN = 5
+"""As many columns TensorBoard shows at first; the others at a click."""
+
+HEADLINE = ("network", "learning_rate", "optimizer", "augment", "max_epochs")
+USUAL = (*HEADLINE, "batch_size", "schedule", "weight_decay", "seed")
 """The settings that take the columns which those that differ from their defaults leave."""
 
 NOT_COMPARED = {"_instantiator", "data_dir", "pictures", "layout"}
@@ -38,20 +42,24 @@ Setting = bool | int | float | str
 def beginning(settings: dict[str, Setting], changed: list[str]) -> list[Summary]:
     """What TensorBoard wants to know when a run begins: the columns, and the run's settings.
 
-    TensorBoard takes the columns of any one run for all, so that a run tells all its settings, also those that are
-    no column of its own.
+    The columns begin with what differs from the defaults. Of a preset nearly all does, and what one compares with it
+    may not: there they begin with the settings that are varied most. TensorBoard takes the columns of any one run for
+    all, so that a run tells all its settings, also those that are no column of its own.
 
     Args:
         settings: All settings, by name.
         changed: Those that differ from their defaults.
     """
-    names = dict.fromkeys([*changed, *(name for name in [*USUAL, *settings] if name in settings)])
+    first = changed if len(changed) <= SHOWN else HEADLINE
+    names = [name for name in dict.fromkeys([*first, *changed, *USUAL, *settings]) if name in settings]
     columns = [
-        api_pb2.HParamInfo(name=name, type=TYPES.get(type(settings[name]), api_pb2.DATA_TYPE_FLOAT64))
-        for name in list(names)[:COLUMNS]
+        api_pb2.HParamInfo(
+            name=name,
+            type=TYPES.get(type(settings[name]), api_pb2.DATA_TYPE_FLOAT64),
+            differs=name in first,  # TensorBoard sorts by this, then by name
+        )
+        for name in names[:COLUMNS]
     ]
-    for column in columns:
-        column.differs = column.name in changed  # TensorBoard sorts by this, then by name
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=name) for tag, name in METRICS.items()]
     start = SessionStartInfo()
     for name, value in settings.items():
