@@ -58,7 +58,7 @@ class DigitDataModule(L.LightningDataModule):
                 `torchvision.transforms.v2.RandomRotation` (with `--data.augment.degrees=[-10,10]`), called for each
                 image, uint8 [1, 28, 28]. Default: none.
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
-                `mnist_cnn.data.renderer`; one in five shows none, has the label -1 and teaches doubt. Made once, in
+                `mnist_cnn.data.rendered`; one in five shows none, has the label -1 and teaches doubt. Made once, in
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
             pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
