@@ -61,7 +61,7 @@ class TestReport(Callback):
             trainer.testing
             and data.dataset == "MNIST"
             and data.test_set is not None
-            and count == len(data.test_set) > len(UNCONFIRMED_TEST_LABELS)
+            and count == len(data.test_set) > max(UNCONFIRMED_TEST_LABELS)
         ):
             disputed = set(UNCONFIRMED_TEST_LABELS)
             confirmed = verdict(len(errors - disputed), count - len(disputed))
