@@ -114,6 +114,7 @@ class BestAndLast(ModelCheckpoint):
         accuracy = trainer.callback_metrics.get("accuracy/val")
         most = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps > 0 else sys.maxsize
         self._facts = {
+            "epochs": trainer.fit_loop.epoch_progress.current.ready,
             "accuracy/val": None if accuracy is None else float(accuracy),
             "batches": [min(int(trainer.num_training_batches), most), len(trainer.train_dataloader or [])],
         }

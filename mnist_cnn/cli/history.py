@@ -17,7 +17,7 @@ def about(checkpoint: Path) -> str:
     last = checkpoint.with_name("last.ckpt")
     ended = (last if last.is_file() else checkpoint).stat().st_mtime
     parts = [
-        f"epoch {int(content.get('epoch', 0)) + 1}",
+        f"epoch {_kept(content, 'epochs') or int(content.get('epoch', 0)) + 1}",
         "not validated" if accuracy is None else f"validation accuracy {float(accuracy):.2%}",
         f"its run was trained until {time.strftime('%Y-%m-%d %H:%M', time.localtime(ended))}",
         trial,
