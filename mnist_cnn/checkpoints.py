@@ -42,7 +42,7 @@ class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
     """There is no such checkpoint."""
 
 
-def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
+def find_checkpoint(path: str, logs: Path, resume: bool = False, pretrained: Path = PRETRAINED) -> Path | None:
     """Resolves what `--ckpt_path` was given.
 
     Args:
@@ -51,6 +51,7 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
             has its best one for the last.
         logs: The folder that holds the runs.
         resume: Whether training is to go on from it.
+        pretrained: What comes with the package for this task.
 
     Returns:
         The file, or None where `last` is to be resumed, but the newest run has no checkpoint yet.
@@ -65,7 +66,7 @@ def find_checkpoint(path: str, logs: Path, resume: bool = False) -> Path | None:
                 "fit cannot go on from --ckpt_path=pretrained, which has weights, but not the state of training: start "
                 "a new run from them by --model.weights=pretrained, or go on with a run by --ckpt_path=last"
             )
-        return PRETRAINED
+        return pretrained
     if path not in ("best", "last"):
         if not Path(path).is_file():
             raise CheckpointNotFoundError(

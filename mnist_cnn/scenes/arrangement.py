@@ -1,6 +1,6 @@
 """Where signs stand on a sheet: alone, in rows, in lines and columns, in the cells of a form, among words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.scenes.glyphs import FONTS, SIGNS, Glyph
+from mnist_cnn.scenes.doodles import draw_doodles
+from mnist_cnn.scenes.glyphs import Glyph
+from mnist_cnn.scenes.words import print_words, write_words
 
 Rng = np.random.Generator
 Ink = NDArray[Any]
@@ -50,8 +52,8 @@ class Hand:
     def take(self, rng: Rng, sign: bool = False) -> Glyph:
         """A digit, or another sign."""
         shelf = self.pool.signs if sign else self.pool.digits
-        share = np.clip(self.pen + rng.uniform(-1, 1) * self.spread, 0, 1)
-        return shelf[min(len(shelf) - 1, int(share * len(shelf)))]
+        low, high = max(0.0, self.pen - self.spread), min(1.0, self.pen + self.spread)
+        return shelf[min(len(shelf) - 1, int(rng.uniform(low, high) * len(shelf)))]
 
 
 @dataclass
@@ -109,11 +111,18 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     elif kind == 3:
         _cells(sheet, hand, min(size, side / 3), rng)
     elif kind == 4:
-        _text(sheet, hand, size, rng)
+        if rng.random() < 0.5:
+            _text(sheet, hand, size, rng)
+        else:
+            for _ in range(int(rng.integers(0, 3))):
+                _line(sheet, hand, size, rng.uniform(0, side), rng, rng.uniform(0, 0.7 * side))
+            write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng, full=True)
     if kind == 5 or rng.random() < 0.06:
-        _doodle(sheet, size, rng)
+        draw_doodles(sheet.written, size, rng)
     if rng.random() < 0.1:
-        _print_words(sheet, size * rng.uniform(0.3, 1.0), rng)
+        print_words(sheet.printed, size * rng.uniform(0.3, 1.0), rng)
+    if rng.random() < 0.08:
+        write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng)
     if rng.random() < 0.06:
         _strike(sheet, size, rng)
     return sheet
@@ -182,7 +191,7 @@ def _lines(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
 
 def _cells(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
     """A form, a table or a puzzle: printed cells, most of them with a digit or a short number."""
-    across, down = size * rng.uniform(1.1, 2.6), size * rng.uniform(1.15, 2.0)
+    across, down = size * rng.uniform(1.1, 4.0 if rng.random() < 0.3 else 2.2), size * rng.uniform(1.15, 2.0)
     left, top = rng.uniform(-across, across), rng.uniform(-down, down)
     thick, full = max(1, round(size * rng.uniform(0.01, 0.07))), rng.uniform(0.4, 1.0)
     comb, gap = rng.random() < 0.25, rng.uniform(0, 0.3) * size if rng.random() < 0.3 else 0.0
@@ -200,12 +209,13 @@ def _cells(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
             if rng.random() > full:
                 continue
             height = size * rng.uniform(0.85, 1.1)
-            glyph = hand.take(rng, rng.random() < 0.05)
-            wide = glyph.pixels.shape[1] / glyph.pixels.shape[0] * height
-            free_x, free_y = across - wide, down - height
-            sheet.put(
-                glyph, x + free_x / 2 + rng.normal(0, 0.12) * size, y + free_y / 2 + rng.normal(0, 0.08) * size, height
-            )
+            most = max(1, int(across / (0.75 * size))) if rng.random() < 0.5 else 1
+            glyphs = [hand.take(rng, rng.random() < 0.05) for _ in range(int(rng.integers(1, most + 1)))]
+            wide = sum(glyph.pixels.shape[1] / glyph.pixels.shape[0] * height for glyph in glyphs)
+            at_x = x + (across - wide) * rng.uniform(0.1, 0.9) + rng.normal(0, 0.05) * size
+            at_y = y + (down - height) / 2 + rng.normal(0, 0.08) * size
+            for glyph in glyphs:
+                at_x += sheet.put(glyph, at_x, at_y, height) + rng.uniform(-0.03, 0.08) * size
 
 
 def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
@@ -224,75 +234,6 @@ def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
                     x += sheet.put(hand.take(rng), x, y, size * rng.uniform(0.9, 1.1)) + size * rng.uniform(0, 0.2)
                 x += size * rng.uniform(0.3, 1)
         y += size * rng.uniform(1.2, 2.5)
-
-
-def _doodle(sheet: Sheet, size: float, rng: Rng) -> None:
-    """Drawings that no digit is like: long curves, flowers, zigzags, ticks and crosses, faces and hearts."""
-    thick = max(1, round(size * np.exp(rng.uniform(np.log(0.02), np.log(0.2)))))
-    for _ in range(int(rng.integers(1, 4))):
-        middle = rng.uniform(0, sheet.side, 2)
-        strokes = DOODLES[int(rng.integers(len(DOODLES)))](rng)
-        turn = rng.normal(0, 0.4)
-        matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * size
-        for stroke in strokes:
-            fine = np.rint((stroke @ matrix.T + middle) * 16).astype(np.int32)
-            cv2.polylines(sheet.written, [fine], False, 1.0, thick, cv2.LINE_AA, 4)
-
-
-def _wander(rng: Rng) -> list[NDArray[Any]]:
-    steps = rng.normal(0, rng.uniform(0.3, 1.0), (int(rng.integers(6, 20)), 2))
-    return [np.cumsum(steps, axis=0)]
-
-
-def _flower(rng: Rng) -> list[NDArray[Any]]:
-    angles = np.linspace(0, rng.uniform(3, 12) * np.pi, 150)
-    reach = rng.uniform(0.3, 1.5) * (1 + rng.uniform(0.2, 0.8) * np.sin(angles * rng.uniform(0.2, 5)))
-    return [reach[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)]
-
-
-def _zigzag(rng: Rng) -> list[NDArray[Any]]:
-    count = int(rng.integers(5, 16))
-    along, across = np.linspace(-0.7, 0.7, count), rng.uniform(0.15, 0.5) * (-1.0) ** np.arange(count)
-    across = across * rng.uniform(0.5, 1.2, count)
-    return [np.stack([along, across] if rng.random() < 0.5 else [across, along], axis=1)]
-
-
-def _mark(rng: Rng) -> list[NDArray[Any]]:
-    """A plus, a cross, a tick or an arrow."""
-    shapes: list[list[list[tuple[float, float]]]] = [
-        [[(-0.5, 0), (0.5, 0)], [(0, -0.5), (0, 0.5)]],
-        [[(-0.4, -0.5), (0.4, 0.5)], [(0.4, -0.5), (-0.4, 0.5)]],
-        [[(-0.4, 0.0), (-0.15, 0.4), (0.5, -0.5)]],
-        [[(-0.7, 0), (0.7, 0)], [(0.4, -0.25), (0.7, 0), (0.4, 0.25)]],
-        [[(-0.5, -0.15), (0.5, -0.15)], [(-0.5, 0.15), (0.5, 0.15)]],
-    ]
-    shape = shapes[int(rng.integers(len(shapes)))]
-    return [np.array(stroke) + rng.normal(0, 0.05, (len(stroke), 2)) for stroke in shape]
-
-
-def _face(rng: Rng) -> list[NDArray[Any]]:
-    """A closed outline with something inside: a face, a heart, a fish, a house."""
-    angles = np.linspace(0, 2 * np.pi, 50)
-    bumps = rng.uniform(0, 0.35) * np.cos(int(rng.integers(1, 6)) * angles + rng.uniform(0, 6))
-    outline = (0.7 + bumps)[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    inside = [rng.uniform(-0.35, 0.35, 2) + rng.normal(0, 0.1, (int(rng.integers(2, 6)), 2)) for _ in range(3)]
-    return [outline, *inside[: int(rng.integers(0, 4))]]
-
-
-DOODLES: tuple[Callable[[Rng], list[NDArray[Any]]], ...] = (_wander, _flower, _zigzag, _mark, _face)
-"""Strokes of drawings about a middle, in units of a digit's height."""
-
-
-def _print_words(sheet: Sheet, size: float, rng: Rng) -> None:
-    """Type: labels of a form, a letterhead."""
-    type_ = np.zeros((sheet.side,) * 2, np.uint8)
-    for _ in range(int(rng.integers(1, 5))):
-        text = "".join(SIGNS[int(rng.integers(len(SIGNS)))] for _ in range(int(rng.integers(2, 9))))
-        font = int(FONTS[int(rng.integers(len(FONTS)))])
-        place = (int(rng.uniform(-size, sheet.side * 0.8)), int(rng.uniform(0, sheet.side + size)))
-        thick = max(1, round(size * rng.uniform(0.05, 0.15)))
-        cv2.putText(type_, text, place, font, size / 22, 255, thick, cv2.LINE_AA)
-    np.maximum(sheet.printed, type_.astype(np.float32) / 255, out=sheet.printed)
 
 
 def _strike(sheet: Sheet, size: float, rng: Rng) -> None:

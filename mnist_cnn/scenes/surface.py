@@ -86,7 +86,7 @@ def _pen(rng: Rng, paper: Colour) -> Colour:
     if rng.random() < 0.12:
         paper *= rng.uniform(0.12, 0.4)
         pen = rng.uniform(190, 250, 3) * (1 + rng.normal(0, 0.1, 3))
-    faint = rng.uniform(0.18, 0.5) if rng.random() < 0.25 else rng.uniform(0.6, 1.0)
+    faint = rng.uniform(0.25, 0.55) if rng.random() < 0.2 else rng.uniform(0.6, 1.0)
     return paper + faint * (pen - paper)
 
 

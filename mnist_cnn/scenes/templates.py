@@ -35,7 +35,7 @@ def drawn(strokes: list[Points], side: int, margin: int, width: float) -> NDArra
     return canvas
 
 
-def _curve(*points: tuple[float, float]) -> Points:
+def curve(*points: tuple[float, float]) -> Points:
     """A smooth stroke through points: a Catmull-Rom spline."""
     known = np.array([points[0], *points, points[-1]], np.float32)
     t = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
@@ -73,7 +73,7 @@ def _one(rng: Rng) -> list[Points]:
         reach, drop = rng.uniform(0.08, 0.45), rng.uniform(0.08, 0.6)
         start = (x + lean - reach, drop)
         bow = rng.uniform(-0.05, 0.08)
-        strokes.append(_curve(start, (x + lean - reach / 2, drop / 2 + bow), (x + lean, 0.0)))
+        strokes.append(curve(start, (x + lean - reach / 2, drop / 2 + bow), (x + lean, 0.0)))
     if rng.random() < 0.4:
         strokes.append(_line((x - lean - rng.uniform(0.1, 0.35), 1.0), (x - lean + rng.uniform(0.1, 0.35), 1.0)))
     return strokes
@@ -85,17 +85,17 @@ def _two(rng: Rng) -> list[Points]:
     if kind == 0:  # a loop at the base
         loop = rng.uniform(0.06, 0.16)
         base = ((0.5, 0.66), (0.12, 0.97), (-0.02, 0.9), (0.08, 0.97 - 2 * loop), (0.35, 0.93), (0.7, 1.0), (1.0, 0.88))
-        return [_curve(*top, *base)]
+        return [curve(*top, *base)]
     if kind == 1:
-        return [_curve(*top, (0.5, 0.62), (0.05, 1.0)), _line((0.05, 1.0), (0.95, rng.uniform(0.93, 1.02)))]
+        return [curve(*top, (0.5, 0.62), (0.05, 1.0)), _line((0.05, 1.0), (0.95, rng.uniform(0.93, 1.02)))]
     return [_line((0.08, 0.1), (0.85, 0.03), (0.08, 0.97), (0.95, 0.97))]
 
 
 def _three(rng: Rng) -> list[Points]:
     belly = ((0.88, 0.7), (0.5, 1.0), (0.05, rng.uniform(0.82, 0.95)))
     if rng.random() < 0.5:
-        return [_curve((0.1, 0.12), (0.5, 0.0), (0.82, 0.2), (rng.uniform(0.3, 0.5), 0.45), *belly)]
-    return [_line((0.1, 0.02), (0.85, 0.02), (0.42, 0.4)), _curve((0.42, 0.4), *belly)]
+        return [curve((0.1, 0.12), (0.5, 0.0), (0.82, 0.2), (rng.uniform(0.3, 0.5), 0.45), *belly)]
+    return [_line((0.1, 0.02), (0.85, 0.02), (0.42, 0.4)), curve((0.42, 0.4), *belly)]
 
 
 def _four(rng: Rng) -> list[Points]:
@@ -105,35 +105,35 @@ def _four(rng: Rng) -> list[Points]:
         bar = rng.uniform(0.5, 0.7)
         end = x + rng.uniform(-0.12, 0.25)
         angle = [(rng.uniform(0.1, 0.35), 0.0), (0.05, bar), (end, bar + rng.normal(0, 0.03))]
-        bend = _line(*angle) if rng.random() < 0.6 else _curve(*angle)
+        bend = _line(*angle) if rng.random() < 0.6 else curve(*angle)
         return [bend, _line((x, top), (x + rng.normal(-0.04, 0.05), 1.0))]
     if kind == 1:  # like a lightning stroke
         return [_line((rng.uniform(0.35, 0.6), 0.0), (0.1, 0.55), (0.9, rng.uniform(0.42, 0.55)), (0.5, 1.0))]
     if kind == 2:  # like an h turned round: a cup and a stem
-        return [_curve((0.1, 0.0), (0.08, 0.4), (0.4, 0.55), (0.85, 0.48)), _line((0.88, 0.02), (0.82, 1.0))]
+        return [curve((0.1, 0.0), (0.08, 0.4), (0.4, 0.55), (0.85, 0.48)), _line((0.88, 0.02), (0.82, 1.0))]
     return [_line((0.7, 1.0), (0.72, 0.0), (0.04, 0.66), (1.0, rng.uniform(0.6, 0.7)))]
 
 
 def _five(rng: Rng) -> list[Points]:
     belly = ((0.55, 0.36), (0.9, 0.64), (0.6, 0.98), (0.05, rng.uniform(0.85, 0.95)))
     if rng.random() < 0.25:  # in one stroke, like an S
-        return [_curve((0.88, 0.02), (0.3, 0.05), (0.2, 0.42), *belly)]
+        return [curve((0.88, 0.02), (0.3, 0.05), (0.2, 0.42), *belly)]
     drop, away = np.abs(rng.normal(0, 0.05, 2))
     top = _line((0.25 + away, 0.03 - drop), (rng.uniform(0.75, 1.05), rng.normal(-0.02, 0.05) - drop))
-    return [_line((0.25, 0.04), (0.2, 0.44)), _curve((0.2, 0.44), *belly), top]
+    return [_line((0.25, 0.04), (0.2, 0.44)), curve((0.2, 0.44), *belly), top]
 
 
 def _six(rng: Rng) -> list[Points]:
     top = (rng.uniform(0.5, 0.9), rng.uniform(-0.02, 0.08))
     if rng.random() < 0.5:
         body = ((0.08, 0.68), (0.35, 1.0), (0.8, 0.9), (0.82, 0.62), (0.5, 0.5), (0.14, rng.uniform(0.62, 0.78)))
-        return [_curve(top, (0.28, 0.3), *body)]
-    return [_curve(top, (0.25, 0.35), (0.1, 0.72)), _ring(0.46, 0.74, 0.36, 0.26, 0.5, rng.uniform(0.9, 1.1))]
+        return [curve(top, (0.28, 0.3), *body)]
+    return [curve(top, (0.25, 0.35), (0.1, 0.72)), _ring(0.46, 0.74, 0.36, 0.26, 0.5, rng.uniform(0.9, 1.1))]
 
 
 def _seven(rng: Rng) -> list[Points]:
     right, foot = rng.uniform(0.8, 1.0), rng.uniform(0.05, 0.5)
-    stem = _curve((right, 0.04), (0.5 * (right + foot) + rng.uniform(-0.08, 0.08), 0.5), (foot, 1.0))
+    stem = curve((right, 0.04), (0.5 * (right + foot) + rng.uniform(-0.08, 0.08), 0.5), (foot, 1.0))
     if rng.random() < 0.4:  # a long tail
         stem = _line((right, 0.04), (foot, 1.0 + rng.uniform(0.1, 0.5)))
     strokes = [_line((0.05, rng.uniform(0.0, 0.12)), (right, 0.04)), stem]
@@ -155,7 +155,7 @@ def _eight(rng: Rng) -> list[Points]:
             _ring(0.5, (1 + middle + gap) / 2, rng.uniform(0.28, 0.42), (1 - middle - gap) / 2, rng.random(), 1.0),
         ]
     upper = ((0.8, 0.1), (0.45, 0.0), (0.2, 0.2), (0.5, 0.48))
-    return [_curve(*upper, (0.88, 0.75), (0.5, 1.0), (0.12, 0.76), (0.5, 0.5), (0.78, 0.25), (0.82, 0.08))]
+    return [curve(*upper, (0.88, 0.75), (0.5, 1.0), (0.12, 0.76), (0.5, 0.5), (0.78, 0.25), (0.82, 0.08))]
 
 
 def _nine(rng: Rng) -> list[Points]:
@@ -167,9 +167,9 @@ def _nine(rng: Rng) -> list[Points]:
     if kind == 1:  # a hook
         return [
             ring,
-            _curve((right, 0.2), (right, 0.75), (0.55, 1.0), (rng.uniform(0.0, 0.25), rng.uniform(0.8, 0.95))),
+            curve((right, 0.2), (right, 0.75), (0.55, 1.0), (rng.uniform(0.0, 0.25), rng.uniform(0.8, 0.95))),
         ]
-    return [ring, _curve((right, 0.2), (right - 0.08, 0.6), (rng.uniform(0.2, 0.5), 1.0))]
+    return [ring, curve((right, 0.2), (right - 0.08, 0.6), (rng.uniform(0.2, 0.5), 1.0))]
 
 
 SHAPES: tuple[Callable[[Rng], list[Points]], ...] = (

@@ -1,13 +1,17 @@
 """The second task: where digits are in a picture, which ones they are, and their strokes in MNIST's pen."""
 
+from pathlib import Path
+
 import lightning as L
 import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from mnist_cnn.checkpoints import DETECTOR, find_checkpoint, read_checkpoint
 from mnist_cnn.data.scenes import SceneBatch
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
+from mnist_cnn.reading.models import load_weights
 from mnist_cnn.tasks.detection_losses import detection_losses
 from mnist_cnn.tasks.detection_metrics import DetectionScores
 
@@ -24,6 +28,7 @@ class DigitDetector(L.LightningModule):
         learning_rate: PositiveFloat = 0.003,
         weight_decay: NonNegativeFloat = 0.01,
         warmup: ClosedUnitInterval = 0.05,
+        weights: str | None = None,
     ) -> None:
         """The recipe: AdamW, the learning rate raised and lowered again in one cycle.
 
@@ -33,10 +38,16 @@ class DigitDetector(L.LightningModule):
             learning_rate: The highest.
             weight_decay: Decoupled from the gradient.
             warmup: Share of all steps in which the learning rate rises.
+            weights: What a new run starts from instead of chance: `pretrained`, `best` or `last` of the newest run, or
+                a file.
         """
         super().__init__()
-        self.save_hyperparameters(ignore=["network"])
+        self.save_hyperparameters(ignore=["network", "weights"])
         self.network = network or DetectorNet()
+        if weights is not None:
+            path = find_checkpoint(weights, Path("lightning_logs"), pretrained=DETECTOR)
+            assert path is not None  # only to resume there may be none
+            load_weights(self.network, read_checkpoint(path)["state_dict"], path)
         self.scores = DetectionScores()
 
     def forward(self, pictures: Tensor) -> DetectorOutput:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mnist_cnn.data.scenes import collate
-from mnist_cnn.scenes import glyphs, templates
+from mnist_cnn.scenes import glyphs, templates, words
 from mnist_cnn.scenes.arrangement import Pool
 from mnist_cnn.scenes.scene import SIDE, compose
 
@@ -23,6 +23,30 @@ def test_glyphs_are_cut_out_and_of_all_kinds(pool: Pool) -> None:
     pens = [glyph.pen for glyph in pool.digits]
     assert pens == sorted(pens)
     assert pens[0] < 0.04 < 0.14 < pens[-1]
+
+
+def test_hands_take_glyphs_of_like_pens_and_none_too_often(pool: Pool) -> None:
+    rng = np.random.default_rng(0)
+    taken = [id(pool.hand(rng).take(rng)) for _ in range(3000)]
+    assert max(taken.count(one) for one in set(taken)) < 60  # of the finest and of the broadest pen, too
+    for _ in range(50):
+        hand = pool.hand(rng)
+        if hand.spread < 1:
+            pens = [hand.take(rng).pen for _ in range(20)]
+            assert max(pens) < max(2.5 * min(pens), min(pens) + 0.03)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_words_are_written_where_it_is_free(full: bool) -> None:
+    amount = 0.0
+    for seed in range(30):
+        ink = np.zeros((SIDE, SIDE), np.float32)
+        ink[80:110] = 1
+        words.write_words(ink, 20, np.random.default_rng(seed), full=full)
+        assert (ink[80:110] == 1).all()
+        assert 0 <= ink.min() <= ink.max() <= 1
+        amount += float(np.delete(ink, np.s_[80:110], axis=0).mean())
+    assert amount > (0.6 if full else 0.1)
 
 
 @pytest.mark.parametrize("label", range(10))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
+from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, CheckpointError
 from mnist_cnn.data.scenes import SceneBatch, SceneDataModule
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
 from mnist_cnn.tasks.detection_losses import detection_losses, sized
@@ -161,3 +162,14 @@ def test_each_epoch_has_other_scenes_and_validation_always_the_same(scenes: Scen
     assert not torch.equal(first, next(iter(train)).pictures)
     assert torch.equal(checks, next(iter(val)).pictures)
     scenes.trainer = None
+
+
+def test_training_can_start_from_weights(tmp_path: Path) -> None:
+    known = torch.load(DETECTOR, weights_only=True)["state_dict"]
+    assert torch.equal(
+        DigitDetector(weights="pretrained").state_dict()["network.heads.weight"], known["network.heads.weight"]
+    )
+    with pytest.raises(CheckpointError, match="weights of another network than DetectorNet"):
+        DigitDetector(weights=str(PRETRAINED))
+    with pytest.raises(CheckpointError, match="no checkpoint file"):
+        DigitDetector(weights=str(tmp_path / "none.ckpt"))
