@@ -31,6 +31,8 @@ BORDER = 16
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
 """Boxes that are kept, of all scales together."""
+HELD = 1.5
+"""By how much the scores of other digits in a box must be more than its own, so that it is none."""
 LEAST = 0.03
 """Lowest score of what is kept as a digit that may have been left out."""
 SCORE = 0.5
@@ -90,17 +92,18 @@ class _Scale:
 
 
 @torch.inference_mode()
-def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3) -> Detection:
+def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3, enough: int | None = None) -> Detection:
     """Finds the digits of a picture.
 
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
-        side: Of a square with as many pixels as the middling scale. Coarser ones come first; it is left out where
-            all digits are large on them, and finer ones follow where small digits may be, or none are found.
+        side: Of a square with as many pixels as the middling scale. Coarser ones come first, and finer ones follow
+            where small digits may be, or none are found.
         finer: How many finer scales at most.
+        enough: How many sure digits are enough, so that scales on which all of them are large can be left out.
     """
-    scales = list(_pyramid(network, picture, side, finer))
+    scales = list(_pyramid(network, picture, side, finer, enough))
     scores, probabilities, boxes = (
         torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
     )
@@ -113,23 +116,24 @@ def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int =
     )
 
 
-def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int) -> Iterator[_Scale]:
+def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enough: int | None) -> Iterator[_Scale]:
     """Looks at the picture from coarse to fine, as long as a finer scale promises more."""
     height, width = picture.shape[:2]
     first = min(1.0, side / math.sqrt(height * width))
     middling = _resized(picture, (height, width), first)
     coarser = max(0, math.floor(math.log(first * max(height, width) / COARSEST, STEP)))
-    smallest, found, has_small = math.inf, False, False
+    sure: list[float] = []  # sizes in pixels of the picture
+    found, has_small = False, False
     for k in range(-coarser, finer + 1):
         factor = first * STEP**k
         if k > 0 and ((found and not has_small) or factor > LARGEST_SCALE or factor * max(height, width) > MOST_SIDE):
             return
-        if k <= 0 and LARGE < smallest * factor < math.inf:
+        if enough and k <= 0 and len(sure) >= enough and min(sure) * factor > LARGE:
             continue
         scale = _look(network, middling if k <= 0 else picture, (height, width), factor)
         yield scale
         sizes = scale.boxes[:, 3] - scale.boxes[:, 1]
-        smallest = min([smallest, *sizes[scale.scores >= SURE].tolist()])
+        sure += sizes[scale.scores >= SURE].tolist()
         found |= bool((scale.scores >= SCORE).any())
         has_small = bool(((scale.scores >= SCORE / 2) & (sizes * factor < SMALL)).any())
 
@@ -166,7 +170,7 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[
     common, area = (high - low).clamp(min=0).prod(dim=2), size.prod(dim=1)
     overlap = common / (area[:, None] + area - common)
     part = common / torch.minimum(area[:, None], area)
-    free = torch.ones(len(scores), dtype=torch.bool)
+    free = ~_holds_others(scores, area, part)
     kept, answers = [], []
     for k in order.tolist():
         if not free[k]:
@@ -177,6 +181,22 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[
         answers.append((weights[:, None] * probabilities[same]).sum(dim=0) / weights.sum())
         free &= (overlap[k] <= 0.35) & (part[k] <= 0.6)
     return kept, torch.stack(answers) if answers else probabilities[:0]
+
+
+def _holds_others(scores: Tensor, area: Tensor, part: Tensor) -> Tensor:
+    """Which boxes hold so many sure digits that they are none, but a block of rows seen on a coarse scale; bool [N]."""
+    sure = (scores >= SCORE).nonzero().flatten()
+    sure = sure[scores[sure].argsort(descending=True)]
+    holds = torch.zeros(len(scores), dtype=torch.bool)
+    for k in range(len(scores)):
+        inside = sure[(part[k, sure] > 0.8) & (area[sure] < 0.4 * area[k])]
+        amount, apart = 0.0, []
+        for j in inside.tolist():
+            if all(part[j, other] < 0.3 for other in apart):
+                apart.append(j)
+                amount += float(scores[j])
+        holds[k] = len(apart) > 2 and amount > HELD + float(scores[k])
+    return holds
 
 
 @torch.inference_mode()
