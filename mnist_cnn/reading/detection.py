@@ -92,7 +92,9 @@ class _Scale:
 
 
 @torch.inference_mode()
-def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3, enough: int | None = None) -> Detection:
+def detect(
+    network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3, enough: int | None = None
+) -> Detection:
     """Finds the digits of a picture.
 
     Args:

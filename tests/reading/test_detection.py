@@ -8,6 +8,7 @@ import pytest
 import torch
 from drawn import enlarged, finished, on_paper
 
+from mnist_cnn.reading.detection import _merged
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.sighting import LAYOUTS, SCORE, Sighting, look
 
@@ -69,6 +70,17 @@ def test_a_page_has_all_its_rows(mnist: Mnist) -> None:
     sighting = look(pretrained_detector(), finished(page), "page")
     assert said(sighting) == ["3061", "2036", "6120"]
     assert len(sighting.sureness) == 3
+
+
+def test_what_holds_several_sure_digits_is_none_however_sure() -> None:
+    def merged(boxes: list[tuple[float, ...]]) -> list[int]:
+        scores = torch.tensor([0.97, *[0.9] * (len(boxes) - 1)])
+        return _merged(scores, torch.full((len(boxes), 10), 0.1), torch.tensor(boxes))[0]
+
+    digits = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
+    assert merged([(0, 0, 110, 70), *digits]) == [1, 2, 3]
+    rings = [(20.0, 2.0, 50.0, 32.0), (18.0, 34.0, 52.0, 68.0)]  # of an 8
+    assert merged([(15, 0, 55, 70), *rings]) == [0]
 
 
 @pytest.mark.parametrize("turns", [1, 3])
