@@ -8,6 +8,7 @@ import pytest
 import torch
 from drawn import enlarged, finished, on_paper
 
+from mnist_cnn.networks.detector import continued
 from mnist_cnn.reading.detection import _merged
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.sighting import LAYOUTS, SCORE, Sighting, look
@@ -139,3 +140,17 @@ def test_touching_digits_get_their_own_ink(mnist: Mnist) -> None:
     for one, other in zip(*images, strict=True):
         blurred = [cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1).ravel() for image in (one, other)]
         assert np.corrcoef(*blurred)[0, 1] > 0.85
+
+
+def test_pictures_go_on_beyond_their_border_as_their_paper_does() -> None:
+    y, x = np.mgrid[:60, :90]
+    paper = np.repeat((120 + x - 0.5 * y)[..., None], 3, axis=2)
+    inked = paper.astype(np.uint8)
+    inked[20:40, :25] = inked[:9, 60:80] = 15  # strokes that reach the border
+    whole = continued(inked, 10, 12, 14, 16)
+    assert whole.shape == (82, 120, 3)
+    assert np.array_equal(whole[10:70, 14:104], inked)
+    y, x = np.mgrid[-10:72, -14:106]
+    beyond = np.repeat((120 + x - 0.5 * y)[..., None], 3, axis=2)
+    beyond[10:70, 14:104] = inked
+    assert np.abs(whole.astype(int) - beyond).max() <= 4
