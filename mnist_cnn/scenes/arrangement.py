@@ -101,7 +101,7 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     size = float(np.exp(rng.uniform(np.log(12), np.log(62))))
     if rng.random() < 0.4:
         size = float(rng.uniform(16, 40))
-    kind = rng.choice(6, p=[0.18, 0.34, 0.14, 0.09, 0.12, 0.13])
+    kind = rng.choice(6, p=[0.17, 0.33, 0.14, 0.09, 0.16, 0.11])
     if kind == 0:
         _alone(sheet, hand, size, rng)
     elif kind == 1:
@@ -111,7 +111,7 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     elif kind == 3:
         _cells(sheet, hand, min(size, side / 3), rng)
     elif kind == 4:
-        if rng.random() < 0.5:
+        if rng.random() < 0.35:
             _text(sheet, hand, size, rng)
         else:
             for _ in range(int(rng.integers(0, 3))):
@@ -121,7 +121,7 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
         draw_doodles(sheet.written, size, rng)
     if rng.random() < 0.1:
         print_words(sheet.printed, size * rng.uniform(0.3, 1.0), rng)
-    if rng.random() < 0.08:
+    if rng.random() < 0.15:
         write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng)
     if rng.random() < 0.06:
         _strike(sheet, size, rng)

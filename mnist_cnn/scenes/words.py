@@ -1,4 +1,4 @@
-"""Words, which are no digits even where a letter alone looks like one: type, a printed hand, a joined hand."""
+"""Words, which are no digits even where a letter alone looks like one: type, and hands with and without joins."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz" * 3 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Also those that look like a digit: beside others they are letters."""
 HEIGHT = 22
 """Pixels: of a capital in OpenCV's fonts at a scale of 1."""
-JOINED: tuple[tuple[tuple[float, float], ...], ...] = (
+LETTER_STROKES: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0.08, -0.9), (0.14, 0.0), (0.35, -0.95), (0.55, -0.8), (0.6, -0.1)),
     ((0.06, -0.9), (0.1, 0.0), (0.28, -0.95), (0.42, -0.7), (0.44, 0.0), (0.62, -0.95), (0.78, -0.7), (0.82, -0.1)),
     ((0.05, -0.95), (0.1, -0.15), (0.3, 0.0), (0.5, -0.4), (0.52, -0.95), (0.56, -0.1), (0.7, 0.0)),
@@ -29,9 +29,16 @@ JOINED: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0.1, -0.3), (0.28, -1.0), (0.42, -0.8), (0.35, -0.1), (0.1, -0.05)),
     ((0.15, -0.4), (0.28, -1.9), (0.2, -0.2), (0.42, -0.1)),
     ((0.0, -0.9), (0.15, 0.0), (0.35, -0.8), (0.5, 0.0), (0.75, -0.95), (0.85, -0.8)),
+    ((0.05, -0.95), (0.25, -0.05), (0.3, -0.05), (0.55, -0.95), (0.6, -0.85)),
+    ((0.1, -1.9), (0.1, 0.0), (0.12, -0.4), (0.5, -0.95), (0.2, -0.45), (0.55, 0.0)),
+    ((0.1, -0.9), (0.1, 0.0), (0.15, -0.6), (0.35, -0.95), (0.5, -0.85)),
+    ((0.55, -0.75), (0.3, -0.95), (0.05, -0.45), (0.3, 0.0), (0.6, -0.2)),
+    ((0.5, -0.9), (0.15, -0.85), (0.15, -0.6), (0.45, -0.4), (0.4, -0.05), (0.05, -0.05)),
 )
-"""Letters of a joined hand as points that the pen passes: right of the letter before and below the base line, in units
-of a small letter's height."""
+"""Letters as points that the pen passes: right of the letter before and below the base line, in units of a small
+letter's height."""
+CROSSED = 10
+"""Which of them is crossed: the t."""
 
 
 def print_words(ink: Ink, size: float, rng: Rng) -> None:
@@ -55,14 +62,15 @@ def write_words(ink: Ink, size: float, rng: Rng, full: bool = False) -> None:
         rng: Where all chance comes from.
         full: Whether the lines fill the sheet.
     """
-    side, joined, font = len(ink), rng.random() < 0.6, _font(rng)
+    side, font, by_hand = len(ink), _font(rng), rng.random() < 0.75
+    lift = rng.choice((0.1, rng.uniform(0, 1), 1.0))  # how often the pen leaves the paper between letters
     thick, slant = max(1, round(size * np.exp(rng.uniform(np.log(0.03), np.log(0.15))))), rng.normal(0.15, 0.2)
     wide = np.exp(rng.normal(0, 0.2))
 
     def write(x: float, y: float) -> float:
         """A word from there on; returns where it ends."""
-        strokes = _joined(rng) if joined else _lettered(font, size, rng)
-        matrix = np.array([[wide, -slant], [0, 1]]) * (0.45 * size if joined else 1)
+        strokes = _by_hand(lift, rng) if by_hand else _lettered(font, size, rng)
+        matrix = np.array([[wide, -slant], [0, 1]]) * (0.45 * size if by_hand else 1)
         strokes = [stroke @ matrix.T + (x, y) for stroke in strokes]
         low, high = (edge(np.concatenate(strokes), axis=0) for edge in (np.min, np.max))
         left, top = np.clip(low - thick, 0, side).astype(int).tolist()
@@ -96,19 +104,20 @@ def _font(rng: Rng) -> int:
     return int(FONTS[int(rng.integers(len(FONTS)))])
 
 
-def _joined(rng: Rng) -> list[NDArray[Any]]:
+def _by_hand(lift: float, rng: Rng) -> list[NDArray[Any]]:
     """The strokes of a word of 3 to 9 letters, float [N, 2] each."""
     x, points, strokes = 0.0, [(-0.2, -0.1)], []
-    for letter in rng.integers(len(JOINED), size=int(rng.integers(3, 10))):
-        shape = np.array(JOINED[letter]) * np.exp(rng.normal(0, 0.1, 2)) + rng.normal(0, 0.05, (len(JOINED[letter]), 2))
+    for k, letter in enumerate(rng.integers(len(LETTER_STROKES), size=int(rng.integers(3, 10)))):
+        if k == 0 or rng.random() < lift:
+            strokes.append(points)
+            points = []
+        known = np.array(LETTER_STROKES[letter])
+        shape = known * np.exp(rng.normal(0, 0.1, 2)) + rng.normal(0, 0.05, known.shape)
         points += [(x + right, down) for right, down in shape.tolist()]
-        if letter == 10:  # the bar of a t
-            strokes.append(np.array([(x - 0.1, -1.3), (x + 0.6, -1.4)]))
-        x = points[-1][0] + rng.uniform(0.05, 0.25)
-        if rng.random() < 0.12:  # the pen is lifted
-            strokes.append(curve(*points))
-            points = [(x, -0.2)]
-    return [*strokes, curve(*points)] if len(points) > 1 else strokes
+        if letter == CROSSED:
+            strokes.append([(x - 0.1, -1.3), (x + 0.3, -1.35), (x + 0.6, -1.4)])
+        x = points[-1][0] + rng.uniform(0.05, 0.35)
+    return [curve(*stroke) for stroke in [*strokes, points] if len(stroke) > 1]
 
 
 def _lettered(font: int, size: float, rng: Rng) -> list[NDArray[Any]]:
