@@ -12,7 +12,7 @@ import hashlib
 import lzma
 from pathlib import Path
 
-from mnist_cnn.data.files import BUNDLE, MNIST_SHA256
+from mnist_cnn.data.bundle import BUNDLE, MNIST_SHA256
 
 # lc=4 and pb=0 (eight bits of context of the pixel before, no alignment) suit bytes that are pixels: 1% smaller.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]

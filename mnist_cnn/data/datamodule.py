@@ -7,7 +7,6 @@ import lightning as L
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
@@ -15,7 +14,7 @@ from torchvision.transforms import v2
 from mnist_cnn.arguments import check_arguments, without_paths
 from mnist_cnn.data import files, labelled, rendered
 from mnist_cnn.data.augment import BatchTransform, augmented
-from mnist_cnn.data.batches import BatchSampler, FixedBatches
+from mnist_cnn.data.batches import batch_loader
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.labelled import LabelledPictures
 from mnist_cnn.data.picture_set import PictureSet
@@ -104,11 +103,6 @@ class DigitDataModule(L.LightningDataModule):
             self.own = labelled.read_labelled(self.labelled, self._known_classes())
             if self._stage() == "test":
                 return
-        if not (self.data_dir / self.dataset).exists() and (picture := _picture_in(self.data_dir)):
-            raise DataError(
-                f"--data.data_dir={self.data_dir} holds pictures ({picture.name}), and {self.dataset} is not put among "
-                f"them: give another folder; to read the pictures use predict --data.pictures={self.data_dir}"
-            )
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
@@ -160,15 +154,15 @@ class DigitDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches of the training split, in another order every epoch."""
-        return self._loader(self.train_set, shuffle=True)
+        return batch_loader(self.train_set, self.batch_size, True, self.trainer)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """Batches of the validation split in order; none where `val_size` is 0."""
-        return self._loader(self.val_set, shuffle=False) if self.val_size else []
+        return batch_loader(self.val_set, self.batch_size, False, self.trainer) if self.val_size else []
 
     def test_dataloader(self) -> DataLoader:
         """Batches of the official test set in order."""
-        return self._loader(self.test_set, shuffle=False)
+        return batch_loader(self.test_set, self.batch_size, False, self.trainer)
 
     def predict_dataloader(self) -> DataLoader:
         """Batches of what `pictures` may show; without pictures the test batches. Labels are not used."""
@@ -252,29 +246,3 @@ class DigitDataModule(L.LightningDataModule):
     def _stage(self, alone: str = "fit") -> str:
         """What the trainer is doing; without one what is given."""
         return str(self.trainer.state.fn.value) if self.trainer and self.trainer.state.fn else alone
-
-    def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
-        if dataset is None:
-            raise DataError("call prepare_data() and setup(stage) before asking for a loader")
-        ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler: BatchSampler
-        if self.trainer and vars(self.trainer).get("overfit_batches"):
-            sampler = FixedBatches(dataset, self.batch_size, False, *ranks)
-        else:
-            sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
-        if shuffle and self.trainer:
-            sampler.start = self._batches_done
-        # Indexing a tensor that is in memory is faster than handing it over from a worker process.
-        # With a generator of its own: an iterator draws a number, and dropout shall not depend on when it is made.
-        return DataLoader(dataset, sampler=sampler, batch_size=None, generator=torch.Generator())
-
-    def _batches_done(self) -> int:
-        """The batches that the epoch has had already: not 0 where training was interrupted within it."""
-        return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0
-
-
-def _picture_in(folder: Path) -> Path | None:
-    """A picture in a folder or in the folders in it, where there is one."""
-    endings = Image.registered_extensions()
-    places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
-    return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)

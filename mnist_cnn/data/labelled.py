@@ -18,7 +18,8 @@ from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labels import Label, find_labels
 from mnist_cnn.data.reading_cache import ReadingCache, opened
 from mnist_cnn.networks import DIGITS
-from mnist_cnn.reading.pictures import Opened, shown
+from mnist_cnn.reading.folders import shown
+from mnist_cnn.reading.pictures import Opened
 
 MOST_CLASSES = 62
 """Digits, capitals and small letters."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from mnist_cnn.data.files import DataError
-from mnist_cnn.reading.pictures import find_pictures, shown
+from mnist_cnn.reading.folders import find_pictures, shown
 
 LONGEST = 24
 """Characters that the name of a class may have."""

@@ -50,9 +50,7 @@ class Networks:
         Raises:
             CheckpointError: There is none.
         """
-        found = find_checkpoint(name, self.logs)
-        assert found is not None  # only to resume a run
-        return found
+        return find_checkpoint(name, self.logs)
 
     def model(self, name: str) -> torch.nn.Module | None:
         """The model of a name, in evaluation mode; None for the bundled networks, which answer together.

@@ -85,9 +85,7 @@ def _classifier(model: nn.Module | None, checkpoint: str | Path | None) -> nn.Mo
         return model
     if checkpoint in (None, "pretrained"):
         return pretrained_classifier()
-    found = find_checkpoint(str(checkpoint), Path("lightning_logs"))
-    assert found is not None
-    return load_classifier(found)
+    return load_classifier(find_checkpoint(str(checkpoint), Path("lightning_logs")))
 
 
 def _opened(picture: Any) -> Opened:

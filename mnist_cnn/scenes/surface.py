@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.scenes.arrangement import Sheet
 from mnist_cnn.scenes.glyphs import smooth
+from mnist_cnn.scenes.sheet import Sheet
 
 Rng = np.random.Generator
 Ink = NDArray[Any]

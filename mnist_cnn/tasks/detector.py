@@ -46,7 +46,6 @@ class DigitDetector(L.LightningModule):
         self.network = network or DetectorNet()
         if weights is not None:
             path = find_checkpoint(weights, Path("lightning_logs"), pretrained=DETECTOR)
-            assert path is not None  # only to resume there may be none
             load_weights(self.network, read_checkpoint(path)["state_dict"], path)
         self.scores = DetectionScores()
 

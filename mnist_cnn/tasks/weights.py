@@ -32,7 +32,6 @@ def start_from(
         CheckpointError: The checkpoint cannot be found or read, or has weights of another network.
     """
     path = find_checkpoint(str(weights), Path("lightning_logs"))
-    assert path is not None  # only to resume there may be none
     kept: dict[str, Any] = {}
     if network is None:
         loaded = load_classifier(path)
