@@ -1,6 +1,5 @@
-"""What a user can mend, and the one line on stderr that says how: the words for errors of all rooms and libraries."""
+"""What a user can mend, and the one line on stderr that says how: for errors of all packages and libraries."""
 
-import argparse
 import os
 import re
 import sys
@@ -36,14 +35,6 @@ OURS = (
     HeadError,
 )
 """Errors whose message is that line already."""
-
-
-class ScriptParser(argparse.ArgumentParser):
-    """The arguments of a script: reports a wrong one in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with exit status 2."""
-        fail(message)
 
 
 def end(text: str, status: int) -> NoReturn:
