@@ -1,4 +1,4 @@
-"""What a user can mend, and the one line on stderr that says how: for errors of all packages and libraries."""
+"""Errors that a user can mend, of all packages and libraries: one line on stderr says how."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def explain(error: Exception, args: ArgsType = None) -> None:
     """Ends the program with one line and exit status 2, if a user can mend what went wrong; else returns.
 
     Args:
-        error: What went wrong.
+        error: The exception.
         args: The arguments of the command line, one of which may be to blame. Default: those of the process.
     """
     if isinstance(error, OURS):

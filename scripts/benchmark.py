@@ -55,7 +55,7 @@ def main(
 
 
 def run_here(race: str, name: str, seed: int) -> None:
-    """What a side's own process does: prints its result."""
+    """Runs a side in its own process, and prints its result."""
     side = RACES[race][name]
     assert side.run
     result = side.run(seed)

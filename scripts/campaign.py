@@ -45,7 +45,7 @@ def main(
         kills: How often training gets kill -9, half of them with steps saved.
         signals: How often it gets Ctrl-C or SIGTERM.
         writes: How often kill -9 comes while a checkpoint is written.
-        seed: What the moments are drawn from.
+        seed: Of the moments.
         only: Do these parts alone.
         fork: Whether runs are copies of this process.
     """

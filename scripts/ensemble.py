@@ -64,7 +64,7 @@ def train(config: Path, seed: int, folder: Path, others: Sequence[str]) -> dict[
 
 @torch.no_grad()
 def score(cli: DigitCLI) -> dict[str, Tensor]:
-    """What the model of a command line makes of the test set."""
+    """Lets the model of a command line answer the test set."""
     data, model = cli.datamodule, cli.model.eval()
     data.setup("test")
     batches = [(model(images.to(model.device)).exp().cpu(), labels) for images, labels in data.test_dataloader()]

@@ -1,4 +1,4 @@
-"""Feeds garbage to whatever reads what others wrote: no crash, no hang, no memory beyond a bound.
+"""Feeds garbage to all readers of files and arguments: no crash, no hang, no memory beyond a bound.
 
     python scripts/fuzz.py --inputs=100000 --seed=0
 
@@ -35,7 +35,7 @@ def main(
 
     Args:
         inputs: How many in all.
-        seed: What they are drawn from.
+        seed: Of the inputs.
         only: These targets alone.
     """
     print("| target | inputs | came out as |\n|---|---|---|")

@@ -113,7 +113,7 @@ class ValidatingCLI(DigitCLI):
 
 @torch.no_grad()
 def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor]:
-    """What the network makes of a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
+    """The network's answers to a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
     model.eval()  # at temperature 1, as in training
     parts = [(model(images), labels) for images, labels in batches]
     logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -61,7 +61,7 @@ COLUMNS = {
     "train_accuracy": "train accuracy",
     "train_loss": "train loss",
 }
-"""What is measured after an epoch, and its name in tables and plots."""
+"""The measures after an epoch, and their names in tables and plots."""
 
 
 def main(

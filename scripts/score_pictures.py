@@ -126,9 +126,9 @@ def main(
 
     Args:
         output: A folder for pictures, labels.csv and predictions.
-        ckpt_path: What reads them: any checkpoint that `train.py predict` takes.
+        ckpt_path: Reads them: any checkpoint that `train.py predict` takes.
         count: Pictures of each difficulty.
-        seed: What chance starts from.
+        seed: Of all chance.
         digits: Which of MNIST's to draw.
         layout: Only these layouts.
         only: Difficulties whose names contain one of these texts.

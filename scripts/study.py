@@ -29,7 +29,7 @@ FACTORS: dict[str, tuple[str, str]] = {
     "dropout": ("0.5", "0.0"),
     "channels": ("1", "30"),
 }
-"""What is varied: the published value first, but for channels, where both were published."""
+"""The factors that are varied: the published value first, but for channels, where both were published."""
 
 OPTIONS = {
     "pixels": "scaling={}",
@@ -129,7 +129,7 @@ def outcome(groups: dict[Cell, list[Result]], epochs: int) -> str:
 
 
 def effects(groups: dict[Cell, list[Result]], epochs: int) -> str:
-    """What changing one factor alone changes in the last accuracy, over all combinations of the others."""
+    """The effect of one factor alone on the last accuracy, over all combinations of the others."""
     rows = []
     for place, (factor, (before, after)) in enumerate(FACTORS.items()):
         changes = []
@@ -163,11 +163,11 @@ MECHANISM: dict[str, Callable[[Result], float]] = {
     "active": lambda result: layer(result, 1)["active"],
     "active after epoch 1": lambda result: layer(result, 1, "epoch_1")["active"],
 }
-"""What is read from a run's look into its three layers: convolution, hidden layer, output."""
+"""The figures that are taken from the probe of three layers: convolution, hidden layer, output."""
 
 
 def layer(result: Result, index: int, time: str = "start") -> Result:
-    """What was seen of a layer."""
+    """The probe of a layer."""
     return result["probes"][time]["layers"][index]
 
 

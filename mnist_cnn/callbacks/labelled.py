@@ -1,4 +1,4 @@
-"""What is said of labelled pictures: which cannot be used, and in `test` how well they are read."""
+"""The report on labelled pictures: which cannot be used, and in `test` how well they are read."""
 
 import sys
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What `predict` leaves: a CSV file of predictions, and of pictures a contact sheet."""
+"""The files of `predict`: predictions as CSV, and a contact sheet of pictures."""
 
 import csv
 import io

@@ -48,7 +48,7 @@ def find_checkpoint(path: str, logs: Path, pretrained: Path = PRETRAINED) -> Pat
     Args:
         path: `best` or `last` of the newest run that has one; `pretrained`, which comes with the package; or a file.
         logs: The folder that holds the runs.
-        pretrained: What comes with the package for this task.
+        pretrained: The bundled checkpoint of this task.
 
     Raises:
         CheckpointNotFoundError: There is no such file.

@@ -1,4 +1,4 @@
-"""What a checkpoint says it was made with, as far as it may get code imported."""
+"""The arguments in a checkpoint, and the classes that they may have imported."""
 
 import re
 import sys

@@ -27,7 +27,7 @@ class ScriptParser(OneLineParser):
         super().__init__(*args, **{"formatter_class": _Formatter, **options})
 
     def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
-        """As usual; notes what was typed, for messages."""
+        """As usual; keeps the words for messages."""
         OneLineParser._words = list(sys.argv[1:] if args is None else args)
         return super().parse_args(OneLineParser._words, *others, **options)
 
@@ -50,8 +50,8 @@ def run_script(
     Args:
         function: Its arguments with type hints are the options. Words before the first option are those of its first
             argument. `*others: str` gets all that is no option of its own.
-        args: What was typed. Default: the arguments of the process.
-        interrupted: What is said after Ctrl-C, which ends the program with status 130.
+        args: The words that were typed. Default: the arguments of the process.
+        interrupted: The message after Ctrl-C, which ends the program with status 130.
     """
     parser = ScriptParser(description=inspect.getmodule(function).__doc__)  # type: ignore[union-attr]
     parser.add_function_arguments(function, as_group=False)

@@ -56,7 +56,7 @@ def batch_loader(
     """A loader that fetches a whole batch by one indexing operation.
 
     Args:
-        dataset: What is loaded.
+        dataset: Images and labels.
         batch_size: Of each process.
         shuffle: Whether it is for training: in another order every epoch, from where an interrupted one stood.
         trainer: Who asks for it, if anybody.

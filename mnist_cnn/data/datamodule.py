@@ -59,9 +59,9 @@ class DigitDataModule(L.LightningDataModule):
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
                 `mnist_cnn.data.rendered`; one in five shows none, has the label -1 and teaches doubt. Made once, in
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
-            pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
+            pictures: For `predict`, instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
-            layout: What to read in each of these pictures: the `digit` that is meant, the `row` of digits that is
+            layout: In each of these pictures, read the `digit` that is meant, the `row` of digits that is
                 meant, or all rows of a `page`.
             labelled: Your own pictures to learn from or to be tested on: a folder with a folder of pictures for each
                 class, or a CSV file with the columns file and digits, as `predict` writes it (and writer, if you
@@ -244,5 +244,5 @@ class DigitDataModule(L.LightningDataModule):
         return count if split == "train" else -(-count // 12)
 
     def _stage(self, alone: str = "fit") -> str:
-        """What the trainer is doing; without one what is given."""
+        """The stage of the trainer; without a trainer the given one."""
         return str(self.trainer.state.fn.value) if self.trainer and self.trainer.state.fn else alone

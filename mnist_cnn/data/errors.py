@@ -1,4 +1,4 @@
-"""What is wrong with data, in one line."""
+"""Errors in data, in one line each."""
 
 
 class DataError(RuntimeError):
@@ -6,5 +6,5 @@ class DataError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """What a library says of an error, as far as it fits into ours."""
+    """A library's message, as far as it fits into ours."""
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -19,7 +19,7 @@ CORNERS = ("left", "top", "right", "bottom")
 
 @dataclass(frozen=True)
 class Label:
-    """What somebody says that a picture shows."""
+    """The label that somebody gave a picture."""
 
     path: Path
     names: tuple[str, ...]

@@ -27,9 +27,9 @@ class SeenPicture:
     opened: Opened | None
     """None where the file could not be read."""
     sighting: Sighting | None
-    """What the detector saw in it."""
+    """The detector's finds in it."""
     remark: str
-    """What the user should know; where the file could not be read, why."""
+    """A note for the user; where the file could not be read, why."""
 
 
 class PictureSet(Dataset):
@@ -46,8 +46,8 @@ class PictureSet(Dataset):
 
         Args:
             places: Files, folders and patterns.
-            layout: What each picture shows.
-            classes: What the network knows that is to read them.
+            layout: Of each picture.
+            classes: Those of the network that is to read them.
 
         Raises:
             DataError: There is no picture in these places.

@@ -33,7 +33,7 @@ class Opened(NamedTuple):
     pixels: Picture
     """RGB, uint8 [H, W, 3], upright as its EXIF data say, of at most `READ_SIDE` pixels a side."""
     remark: str
-    """What the user should know; mostly empty."""
+    """A note for the user; mostly empty."""
     factor: float
     """How many pixels of the file are one of these, at least 1."""
 
@@ -145,13 +145,6 @@ def _converted(image: Image.Image) -> Picture:
     if max(image.size) > READ_SIDE:
         image.thumbnail((READ_SIDE, READ_SIDE), Image.Resampling.BOX)
     return np.array(image.convert("RGB"))
-
-
-def small_copy(picture: Picture, side: int = 300) -> Picture:
-    """A thumbnail of at most `side` pixels a side."""
-    image = Image.fromarray(picture)
-    image.thumbnail((side, side), Image.Resampling.BOX)
-    return np.array(image)
 
 
 def _stretched(image: Image.Image) -> Image.Image:

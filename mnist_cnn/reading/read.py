@@ -20,7 +20,7 @@ from mnist_cnn.reading.sighting import LAYOUTS, Layout
 from mnist_cnn.reading.symbol import look_for
 
 Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
-"""What can be read; see `read_digits`."""
+"""Pictures in any form that `read_digits` takes."""
 
 
 @overload

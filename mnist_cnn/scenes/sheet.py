@@ -1,4 +1,4 @@
-"""A sheet: what is written and printed on it, and which ink is whose."""
+"""A sheet of paper with writing and print on it, and whose ink is where."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ class Placed:
 
 @dataclass
 class Sheet:
-    """What is written on a square sheet, and what is printed there."""
+    """A square sheet with its writing and its print."""
 
     side: int
     written: Ink = field(init=False)

@@ -1,4 +1,4 @@
-"""What a sheet looks like: paper, board or screen, pens, printed lines, light, desk, camera."""
+"""The picture of a sheet: paper, board or screen, pens, printed lines, light, desk, camera."""
 
 from typing import Any
 

@@ -63,7 +63,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         """The defaults are the recipe of the tutorial's CNN, its learning rate halved after each epoch.
 
         Args:
-            network: What is trained, by class path: one of `mnist_cnn.networks`, or your own. It gets raw pixels,
+            network: By class path, one of `mnist_cnn.networks`, or your own. It gets raw pixels,
                 uint8 0 to 255, and scales them itself. Default: `TutorialCNN`.
             optimizer: `adam` (weight decay is L2, added to the gradient), `adamw` (decoupled weight decay),
                 `sgd` with Nesterov momentum, or `muon`: orthogonalised momentum for hidden weights, AdamW at a tenth
@@ -87,8 +87,8 @@ class DigitClassifier(PlainCheckpoints, Scored):
                 which stay the same (temperature scaling, https://arxiv.org/abs/1706.04599).
             classes: The names of what it tells apart; its last layer is made to fit. Default: the digits 0 to 9. In
                 `fit` labelled pictures add theirs.
-            weights: What a new run starts from instead of chance: `pretrained`, `best` or `last` of the newest run,
-                or a file. Only weights, classes and temperature are taken over, and the network unless one is given.
+            weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the newest
+                run, or a file. It gives its weights, classes and temperature, and its network unless one is given.
 
         Raises:
             ValueError: An argument is not what its type says.
@@ -132,7 +132,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         return answers(self._scores, images, self.hparams["temperature"], self.hparams["test_time_shift"])
 
     def _scores(self, images: Tensor) -> Tensor:
-        """What the network says, [B, 10] or [K, B, 10], in float32 or better, whatever the precision."""
+        """The network's output, [B, 10] or [K, B, 10], in float32 or better, whatever the precision."""
         check_images(images)
         scores, count = self.network(images), images.shape[0]
         if not torch.jit.is_tracing():

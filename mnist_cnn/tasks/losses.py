@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def target_probabilities(label_smoothing: float, classes: int = 10) -> Tensor:
-    """What a network shall answer for each label.
+    """The probabilities that a network shall answer for each label.
 
     Args:
         label_smoothing: The share of the label's probability that is spread over all classes.
@@ -20,7 +20,7 @@ def target_probabilities(label_smoothing: float, classes: int = 10) -> Tensor:
 
 
 def training_loss(scores: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy between what a network says and what it shall say.
+    """Cross-entropy between the target probabilities and those of a network.
 
     Args:
         scores: Logits or log-probabilities, float [B, C]; or [K, B, C], of K parts that are each trained.

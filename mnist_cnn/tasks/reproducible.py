@@ -12,7 +12,7 @@ def seed_batch(module: L.LightningModule, batch_idx: int) -> None:
     The generators are seeded themselves, in 3 microseconds: `torch.manual_seed` takes up to 800.
 
     Args:
-        module: What is trained.
+        module: The module that is trained.
         batch_idx: The batch of its current epoch that comes next.
     """
     seed = os.environ.get("PL_GLOBAL_SEED")  # set by seed_everything

@@ -1,4 +1,4 @@
-"""What a LightningModule counts in each stage, and when and how that reaches the loggers."""
+"""The metrics of a LightningModule, and when and how they reach the loggers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from mnist_cnn.tasks.reproducible import seed_batch
 
 
 class Scored(L.LightningModule):
-    """Logs what its steps count in `train_metrics`, `val_metrics` and `test_metrics`, also of an interrupted epoch."""
+    """Logs the counts of its steps, in `train_metrics`, `val_metrics` and `test_metrics`, also of a broken epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Scored(L.LightningModule):
         self.val_metrics.reset()
 
     def on_test_epoch_start(self) -> None:
-        """Likewise."""
+        """As `on_validation_epoch_start`."""
         self.test_metrics.reset()
 
     def on_validation_epoch_end(self) -> None:

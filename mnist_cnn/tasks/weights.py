@@ -20,7 +20,7 @@ def start_from(
 
     Args:
         weights: `pretrained`, `best` or `last` of the newest run, or a file.
-        network: What gets the weights, with ten outputs or as many as the checkpoint has classes. Default: the
+        network: That gets the weights, with ten outputs or as many as the checkpoint has classes. Default: the
             checkpoint's own network.
         classes: That it shall have. Default: the checkpoint's own.
 

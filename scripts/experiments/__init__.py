@@ -1,4 +1,4 @@
-"""What experiments share: seeds, means in a table, plots."""
+"""Shared by experiments: seeds, means in a table, plots."""
 
 import statistics
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What reads what others wrote: each function makes an input, hands it over and returns what came of it."""
+"""Targets: each function makes an input, hands it to a reader of ours and returns the outcome in a word."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""What is fitted to a trained detector: how its scores become probabilities, and how much its answers weigh."""
+"""Fits to a trained detector: how its scores become probabilities, and how much its answers weigh."""
 
 from collections.abc import Callable
 
