@@ -94,7 +94,7 @@ def _sorted_out(function: Callable[..., None], words: Sequence[str]) -> tuple[li
 def _value(hint: Any, values: list[str]) -> str:
     """The values of an option in one word: several as a list, none as a yes."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if any(get_origin(kind) is list for kind in kinds) and not "".join(values).startswith("["):
-        plain = re.compile(r"[\w./-]+")  # what YAML takes as it is
-        return f"[{','.join(one if plain.fullmatch(one) else json.dumps(one) for one in values)}]"
+    items = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is list), None)
+    if items and not "".join(values).startswith("["):
+        return json.dumps(values) if items is str else f"[{','.join(values)}]"
     return " ".join(values) if values or bool not in kinds else "true"
