@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,6 +12,9 @@ STRIDE = 4
 """Pixels from one cell of the coarse maps to the next; the sides of a picture must be multiples of it."""
 UNIT = 28
 """Pixels: the unit of sizes and distances, a digit of middling size."""
+
+RIM = 400
+"""Pixels of a picture's border that are enough to tell its paper."""
 
 
 class DetectorOutput(NamedTuple):
@@ -83,13 +85,31 @@ class DetectorNet(nn.Module):
 
 
 def continued(picture: NDArray[Any], top: int, bottom: int, left: int, right: int) -> NDArray[Any]:
-    """A picture, uint8 [H, W, 3], with so many more pixels on each side, of the colour that most of its border has.
+    """A picture, uint8 [H, W, 3], with so many more pixels on each side, as most of its border would go on.
 
-    So what is cut close to its ink has paper around it, as the network expects.
+    So what is cut close to its ink has paper around it, as the network expects, and paper under uneven light has no
+    edge there: the colour is a plane, fitted to the border by least absolute deviations, which ink hardly moves.
     """
-    rim = np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1]))
-    colour = np.median(rim, axis=0).tolist()
-    return cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour)
+    height, width = picture.shape[:2]
+    rows, columns = np.arange(height), np.arange(width)
+    x = np.concatenate((columns, columns, np.zeros_like(rows), np.full_like(rows, width - 1)))
+    y = np.concatenate((np.zeros_like(columns), np.full_like(columns, height - 1), rows, rows))
+    some = np.s_[:: max(1, len(x) // RIM)]
+    x, y = x[some], y[some]
+    known = np.stack((np.ones_like(x), x, y), axis=1) / np.array((1, width, height))
+    seen = picture[y, x].astype(np.float64)
+    plane = np.stack((np.median(seen, axis=0), np.zeros(3), np.zeros(3)))
+    for _ in range(8):  # least squares, in which what is far off counts less each time
+        weights = known / np.maximum(np.abs(seen - known @ plane).sum(axis=1, keepdims=True), 6)
+        plane = np.linalg.solve(weights.T @ known + np.diag((0, 1e-3, 1e-3)), weights.T @ seen)
+    across = np.arange(-left, width + right)[:, None] / width * plane[1]
+    down = np.arange(-top, height + bottom)[:, None, None] / height * plane[2]
+    whole: NDArray[Any] = np.empty((len(down), len(across), 3), np.uint8)
+    whole[top : top + height, left : left + width] = picture
+    upper, middle, lower = np.s_[:top], np.s_[top : top + height], np.s_[top + height :]
+    for up, along in ((upper, np.s_[:]), (lower, np.s_[:]), (middle, np.s_[:left]), (middle, np.s_[left + width :])):
+        whole[up, along] = (plane[0] + across[along] + down[up]).clip(0, 255)
+    return whole
 
 
 class Found(NamedTuple):

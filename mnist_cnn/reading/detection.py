@@ -17,10 +17,12 @@ Picture = NDArray[np.uint8]
 
 STEP = 1.5
 """From one scale of the pyramid to the next: each digit is of a size that the network knows on two of them."""
-MOST_SIDE = 1600
+MOST_SIDE = 1960
 """Long side in pixels of the finest scale of all, for pictures with small digits."""
 SMALL = 24
 """Pixels: where a digit of less is found on the finest scale, there may be smaller ones, and a finer scale is added."""
+LARGE, SURE = 54, 0.9
+"""Pixels: where the smallest digit of at least such a score would be larger, a scale is left out."""
 LARGEST_SCALE = 2.0
 """How much small pictures are enlarged at most."""
 COARSEST = 28
@@ -29,6 +31,8 @@ BORDER = 16
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
 """Boxes that are kept, of all scales together."""
+HELD = 1.5
+"""By how much the scores of other digits in a box must be more than its own, so that it is none."""
 LEAST = 0.03
 """Lowest score of what is kept as a digit that may have been left out."""
 SCORE = 0.5
@@ -88,17 +92,20 @@ class _Scale:
 
 
 @torch.inference_mode()
-def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3) -> Detection:
+def detect(
+    network: DetectorNet, picture: Picture, side: int = 320, finer: int = 3, enough: int | None = None
+) -> Detection:
     """Finds the digits of a picture.
 
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
-        side: Of a square with as many pixels as the scale to begin with. Coarser ones follow, and finer ones where
-            small digits may be, or none are found.
+        side: Of a square with as many pixels as the middling scale. Coarser ones come first, and finer ones follow
+            where small digits may be, or none are found.
         finer: How many finer scales at most.
+        enough: How many sure digits are enough, so that scales on which all of them are large can be left out.
     """
-    scales = list(_pyramid(network, picture, side, finer))
+    scales = list(_pyramid(network, picture, side, finer, enough))
     scores, probabilities, boxes = (
         torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
     )
@@ -111,45 +118,49 @@ def detect(network: DetectorNet, picture: Picture, side: int = 320, finer: int =
     )
 
 
-def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int) -> Iterator[_Scale]:
-    """Looks at the picture from middling to coarse, then finer as long as that promises more."""
-    long = max(picture.shape[:2])
-    first = min(1.0, side / math.sqrt(picture.shape[0] * picture.shape[1]))
-    factor, found, has_small = first, False, False
-    while factor == first or round(factor * long) >= COARSEST:
-        scale = _look(network, picture, factor)
-        found |= bool((scale.scores >= SCORE).any())
-        has_small |= factor == first and _has_small(scale)
-        yield scale
-        factor /= STEP
-    for _ in range(finer):
-        first *= STEP
-        if (found and not has_small) or first > LARGEST_SCALE or first * long > MOST_SIDE * STEP**0.5:
+def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enough: int | None) -> Iterator[_Scale]:
+    """Looks at the picture from coarse to fine, as long as a finer scale promises more."""
+    height, width = picture.shape[:2]
+    first = min(1.0, side / math.sqrt(height * width))
+    middling = _resized(picture, (height, width), first)
+    coarser = max(0, math.floor(math.log(first * max(height, width) / COARSEST, STEP)))
+    sure: list[float] = []  # sizes in pixels of the picture
+    found, has_small = False, False
+    for k in range(-coarser, finer + 1):
+        factor = first * STEP**k
+        if k > 0 and ((found and not has_small) or factor > LARGEST_SCALE or factor * max(height, width) > MOST_SIDE):
             return
-        scale = _look(network, picture, first)
-        found |= bool((scale.scores >= SCORE).any())
-        has_small = _has_small(scale)
+        if enough and k <= 0 and len(sure) >= enough and min(sure) * factor > LARGE:
+            continue
+        scale = _look(network, middling if k <= 0 else picture, (height, width), factor)
         yield scale
+        sizes = scale.boxes[:, 3] - scale.boxes[:, 1]
+        sure += sizes[scale.scores >= SURE].tolist()
+        found |= bool((scale.scores >= SCORE).any())
+        has_small = bool(((scale.scores >= SCORE / 2) & (sizes * factor < SMALL)).any())
 
 
-def _has_small(scale: _Scale) -> bool:
-    sizes = (scale.boxes[:, 3] - scale.boxes[:, 1]) * scale.factor
-    return bool(((scale.scores >= SCORE / 2) & (sizes < SMALL)).any())
+def _resized(picture: Picture, shape: tuple[int, int], factor: float) -> Picture:
+    """A picture, or one of its scales, at a scale of the picture's shape."""
+    height, width = (max(1, round(side * factor)) for side in shape)
+    method = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
+    return (
+        picture if (height, width) == picture.shape[:2] else cv2.resize(picture, (width, height), interpolation=method)
+    )
 
 
-def _look(network: DetectorNet, picture: Picture, factor: float) -> _Scale:
+def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor: float) -> _Scale:
     """What the network finds on one scale."""
-    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
-    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    resized = picture if factor == 1 else cv2.resize(picture, (width, height), interpolation=method)
+    resized = _resized(picture, shape, factor)
+    height, width = resized.shape[:2]
     fill = [BORDER + -(side + 2 * BORDER) % STRIDE for side in (height, width)]
     padded = continued(resized, BORDER, fill[0], BORDER, fill[1])
     device = network.heads.weight.device
     output = network(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
     found = find(output, LEAST)[0]
-    boxes = (found.boxes - BORDER).cpu() / torch.tensor([width / picture.shape[1], height / picture.shape[0]] * 2)
+    boxes = (found.boxes - BORDER).cpu() / torch.tensor([width / shape[1], height / shape[0]] * 2)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside = ((middle > 0) & (middle < torch.tensor((picture.shape[1], picture.shape[0])))).all(dim=1)
+    inside = ((middle > 0) & (middle < torch.tensor((shape[1], shape[0])))).all(dim=1)
     return _Scale(factor, output, found.score.cpu()[inside], found.probabilities.cpu()[inside], boxes[inside])
 
 
@@ -161,7 +172,7 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[
     common, area = (high - low).clamp(min=0).prod(dim=2), size.prod(dim=1)
     overlap = common / (area[:, None] + area - common)
     part = common / torch.minimum(area[:, None], area)
-    free = torch.ones(len(scores), dtype=torch.bool)
+    free = ~_holds_others(scores, area, part)
     kept, answers = [], []
     for k in order.tolist():
         if not free[k]:
@@ -172,6 +183,22 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[
         answers.append((weights[:, None] * probabilities[same]).sum(dim=0) / weights.sum())
         free &= (overlap[k] <= 0.35) & (part[k] <= 0.6)
     return kept, torch.stack(answers) if answers else probabilities[:0]
+
+
+def _holds_others(scores: Tensor, area: Tensor, part: Tensor) -> Tensor:
+    """Which boxes hold so many sure digits that they are none, but a block of rows seen on a coarse scale; bool [N]."""
+    sure = (scores >= SCORE).nonzero().flatten()
+    sure = sure[scores[sure].argsort(descending=True)]
+    holds = torch.zeros(len(scores), dtype=torch.bool)
+    for k in range(len(scores)):
+        inside = sure[(part[k, sure] > 0.8) & (area[sure] < 0.4 * area[k])]
+        amount, apart = 0.0, []
+        for j in inside.tolist():
+            if all(part[j, other] < 0.3 for other in apart):
+                apart.append(j)
+                amount += float(scores[j])
+        holds[k] = len(apart) > 2 and amount > HELD + float(scores[k])
+    return holds
 
 
 @torch.inference_mode()

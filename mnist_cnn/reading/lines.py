@@ -75,7 +75,10 @@ def the_digit(boxes: Boxes, scores: NDArray[np.float32], shape: tuple[int, ...])
 
 def page_rows(boxes: Boxes) -> list[list[int]]:
     """All rows of a page, blocks and columns in reading order."""
-    rows = [part for row in rows_of(boxes, PAGE_GAP) for part in _divided(row, boxes)]
+    chains = rows_of(boxes, PAGE_GAP)
+    gaps = np.concatenate([np.zeros(1), *(_gaps(chain, boxes) for chain in chains)])
+    is_close = float(np.median(gaps)) <= CLOSE
+    rows = [part for chain in chains for part in _divided(chain, boxes, is_close)]
     frames = np.array([_frame(boxes[row]) for row in rows]).reshape(-1, 4)
     return [rows[k] for k in _in_order(frames, np.arange(len(rows)))]
 
@@ -84,13 +87,20 @@ def _frame(boxes: Boxes) -> NDArray[np.float64]:
     return np.concatenate((boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))).astype(np.float64)
 
 
-def _divided(row: list[int], boxes: Boxes) -> list[list[int]]:
-    """A row divided where a gap is wide beside its others."""
+def _gaps(row: list[int], boxes: Boxes) -> NDArray[np.float64]:
+    """Between the digits of a row, in its heights."""
+    height = float(np.median(boxes[row, 3] - boxes[row, 1]))
+    return ((boxes[row[1:], 0] - boxes[row[:-1], 2]) / height).astype(np.float64)
+
+
+def _divided(row: list[int], boxes: Boxes, is_close: bool) -> list[list[int]]:
+    """A row divided where a gap is wide beside its others, or beside those of a page on which digits stand close."""
     if len(row) < 2:
         return [row]
-    height = float(np.median(boxes[row, 3] - boxes[row, 1]))
-    gaps = (boxes[row[1:], 0] - boxes[row[:-1], 2]) / height
+    gaps = _gaps(row, boxes)
     usual = float(np.median(gaps))
+    if is_close:
+        usual = min(usual, CLOSE)
     limit = max(1.0, 2 * usual + 0.4) if usual <= CLOSE else 3.3 * usual + 0.4
     cuts = (np.flatnonzero(gaps > limit) + 1).tolist()
     return [row[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(row)], strict=True)]

@@ -23,6 +23,8 @@ SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
 """For how many pixels squared to begin with; see `detect`."""
 FINER: dict[Layout, int] = {"digit": 2, "row": 3, "page": 3}
 """How many finer scales to look at, at most."""
+ENOUGH: dict[Layout, int | None] = {"digit": 1, "row": 2, "page": None}
+"""How many sure digits make scales needless on which all of them are large."""
 DOUBTFUL = 0.6
 """Mean confidence of the digits, below which the picture may lie on its side."""
 CLEARLY = 0.45
@@ -91,7 +93,7 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         box[2:] += box[:2]
         flat = np.full((1, 10), 0.1, np.float32)
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
-    best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout]), layout, picture.shape)
+    best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout], ENOUGH[layout]), layout, picture.shape)
     mean, total = _evidence(best)
     if mean < DOUBTFUL or (layout == "row" and len(best.images) == 1):  # rows on their side have one digit at a time
         for turns in (1, 2, 3):

@@ -8,6 +8,8 @@ import pytest
 import torch
 from drawn import enlarged, finished, on_paper
 
+from mnist_cnn.networks.detector import continued
+from mnist_cnn.reading.detection import _merged
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.sighting import LAYOUTS, SCORE, Sighting, look
 
@@ -71,6 +73,17 @@ def test_a_page_has_all_its_rows(mnist: Mnist) -> None:
     assert len(sighting.sureness) == 3
 
 
+def test_what_holds_several_sure_digits_is_none_however_sure() -> None:
+    def merged(boxes: list[tuple[float, ...]]) -> list[int]:
+        scores = torch.tensor([0.97, *[0.9] * (len(boxes) - 1)])
+        return _merged(scores, torch.full((len(boxes), 10), 0.1), torch.tensor(boxes))[0]
+
+    digits = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
+    assert merged([(0, 0, 110, 70), *digits]) == [1, 2, 3]
+    rings = [(20.0, 2.0, 50.0, 32.0), (18.0, 34.0, 52.0, 68.0)]  # of an 8
+    assert merged([(15, 0, 55, 70), *rings]) == [0]
+
+
 @pytest.mark.parametrize("turns", [1, 3])
 def test_a_row_on_its_side_is_turned(mnist: Mnist, turns: int) -> None:
     ink = row_of(mnist, "2354637", 44, 10)
@@ -127,3 +140,17 @@ def test_touching_digits_get_their_own_ink(mnist: Mnist) -> None:
     for one, other in zip(*images, strict=True):
         blurred = [cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1).ravel() for image in (one, other)]
         assert np.corrcoef(*blurred)[0, 1] > 0.85
+
+
+def test_pictures_go_on_beyond_their_border_as_their_paper_does() -> None:
+    y, x = np.mgrid[:60, :90]
+    paper = np.repeat((120 + x - 0.5 * y)[..., None], 3, axis=2)
+    inked = paper.astype(np.uint8)
+    inked[20:40, :25] = inked[:9, 60:80] = 15  # strokes that reach the border
+    whole = continued(inked, 10, 12, 14, 16)
+    assert whole.shape == (82, 120, 3)
+    assert np.array_equal(whole[10:70, 14:104], inked)
+    y, x = np.mgrid[-10:72, -14:106]
+    beyond = np.repeat((120 + x - 0.5 * y)[..., None], 3, axis=2)
+    beyond[10:70, 14:104] = inked
+    assert np.abs(whole.astype(int) - beyond).max() <= 4

@@ -57,6 +57,13 @@ def test_cells_of_a_table_are_rows_of_their_own_line_by_line() -> None:
         assert [row[0] for row in rows] == [2 * (line + 3 * k) for line in range(3) for k in range(len(lefts))]
 
 
+def test_cells_of_one_digit_are_apart_where_other_rows_stand_close() -> None:
+    page = boxes(*((10, 10 + 60 * line, 5, 0.1) for line in range(4)), *((left, 300, 1, 0.0) for left in (10, 90, 170)))
+    assert [len(row) for row in page_rows(page)] == [5, 5, 5, 5, 1, 1, 1]
+    spaced = boxes(*((10, 10 + 60 * line, 3, 2.0) for line in range(4)))
+    assert [len(row) for row in page_rows(spaced)] == [3, 3, 3, 3]
+
+
 def test_two_columns_of_text_are_read_one_after_the_other() -> None:
     left = [(10, 10 + 50 * line, 5, 0.1) for line in range(5)]
     right = [(420, 33 + 47 * line, 5, 0.1) for line in range(5)]
