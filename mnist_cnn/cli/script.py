@@ -53,7 +53,7 @@ def run_script(
         args: The words that were typed. Default: the arguments of the process.
         interrupted: The message after Ctrl-C, which ends the program with status 130.
     """
-    parser = ScriptParser(description=inspect.getmodule(function).__doc__)  # type: ignore[union-attr]
+    parser = ScriptParser(description=inspect.getmodule(function).__doc__)
     parser.add_function_arguments(function, as_group=False)
     own, others = _sorted_out(function, sys.argv[1:] if args is None else args)
     options = parser.parse_args(own)
