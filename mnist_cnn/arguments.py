@@ -53,7 +53,7 @@ def without_paths(value: Any) -> Any:
 
 
 def _words(hint: Any) -> str:
-    """What a type hint asks for."""
+    """A type hint in words."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return " or ".join(map(_words, inner))

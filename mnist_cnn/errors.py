@@ -1,6 +1,5 @@
-"""What a user can mend, and the one line on stderr that says how: the words for errors of all rooms and libraries."""
+"""Errors that a user can mend, of all packages and libraries: one line on stderr says how."""
 
-import argparse
 import os
 import re
 import sys
@@ -38,14 +37,6 @@ OURS = (
 """Errors whose message is that line already."""
 
 
-class ScriptParser(argparse.ArgumentParser):
-    """The arguments of a script: reports a wrong one in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with exit status 2."""
-        fail(message)
-
-
 def end(text: str, status: int) -> NoReturn:
     """Ends all processes of a run for a reason that all have agreed on: the first one tells it."""
     if getattr(rank_zero_only, "rank", 0):
@@ -58,7 +49,7 @@ def explain(error: Exception, args: ArgsType = None) -> None:
     """Ends the program with one line and exit status 2, if a user can mend what went wrong; else returns.
 
     Args:
-        error: What went wrong.
+        error: The exception.
         args: The arguments of the command line, one of which may be to blame. Default: those of the process.
     """
     if isinstance(error, OURS):

@@ -13,7 +13,8 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from mnist_cnn.checkpoints import read_checkpoint, replacing
+from mnist_cnn.atomic import replacing
+from mnist_cnn.checkpoints import read_checkpoint
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.tasks.classifier import DigitClassifier
 

@@ -1,4 +1,4 @@
-"""What a program settles before it loads torch, and the words that it has without it."""
+"""The start of a program: settings that must be made before torch is loaded, and words that need no torch."""
 
 import os
 import signal
@@ -30,5 +30,5 @@ def fail(error: BaseException | str) -> NoReturn:
 
 
 def program() -> str:
-    """What the user types to start the command line: a script where a script was started."""
+    """The words that start the command line: a script where a script was started."""
     return "python scripts/train.py" if Path(sys.argv[0]).name in ("train.py", "draw.py") else "mnist-cnn"

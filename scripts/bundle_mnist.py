@@ -6,13 +6,14 @@ Finds the files by name, unpacked or gzipped, anywhere below the folder; checks 
 writes `mnist_cnn/data/mnist/*.xz` (lossless, 9.2 MB in all, about a minute and a half).
 """
 
-import argparse
 import gzip
 import hashlib
 import lzma
 from pathlib import Path
 
-from mnist_cnn.data.files import BUNDLE, MNIST_SHA256
+from mnist_cnn.cli.script import run_script
+from mnist_cnn.data.bundle import BUNDLE, MNIST_SHA256
+from mnist_cnn.start import fail
 
 # lc=4 and pb=0 (eight bits of context of the pixel before, no alignment) suit bytes that are pixels: 1% smaller.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
@@ -26,14 +27,15 @@ def find(folder: Path, name: str) -> bytes:
             content = bytes(file.read())
         if hashlib.sha256(content).hexdigest() == MNIST_SHA256[name]:
             return content
-    raise SystemExit(f"error: no {name} (or .gz) with the right SHA-256 below {folder}")
+    fail(f"there is no {name} (or .gz) with the right SHA-256 below {folder}")
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="a folder that holds the four files, unpacked or gzipped")
-    folder = parser.parse_args().folder
+def main(folder: Path) -> None:
+    """Writes the copy.
+
+    Args:
+        folder: Holds the four files, unpacked or gzipped.
+    """
     BUNDLE.mkdir(parents=True, exist_ok=True)
     for name in MNIST_SHA256:
         packed = lzma.compress(find(folder, name), check=lzma.CHECK_SHA256, filters=FILTERS)
@@ -42,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -1,42 +1,43 @@
 """Trains several networks that differ by their seed, and scores the mean of their probabilities on the test set.
 
-    python scripts/ensemble.py --config fast --members 5 --output /tmp/ensemble
+    python scripts/ensemble.py --config=fast --members=5 --output=/tmp/ensemble
 
 A member that is finished is not trained again, and one that was interrupted goes on where it stood: the same command
 again does both. Arguments that are not known here go to `fit`.
 """
 
-import argparse
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 import experiments
 import torch
+from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.results import wilson_interval
 from mnist_cnn.cli import DigitCLI, fail, run
 from mnist_cnn.cli.quick import config_file
-from mnist_cnn.errors import ScriptParser
+from mnist_cnn.cli.script import run_script
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="the preset of all members, by name or as a file")
-    parser.add_argument("--members", type=experiments.natural(1), default=5, help="seeds 0 to MEMBERS - 1 (default 5)")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the members' runs")
-    options, others = parser.parse_known_args(arguments)
-    options.config = Path(config_file(options.config))
-    command = "\n".join([options.config.read_text(), *others])
-    claim(options.output, command)
+def main(*others: str, config: str, output: Path, members: PositiveInt = 5) -> None:
+    """Trains the members and prints their table.
+
+    Args:
+        *others: Options of `fit`.
+        config: The preset of all members, by name or as a file.
+        output: Folder of the members' runs.
+        members: How many, with the seeds 0 to MEMBERS - 1.
+    """
+    preset = Path(config_file(config))
+    claim(output, "\n".join([preset.read_text(), *others]))
     probabilities, labels = [], None
-    for seed in range(options.members):
-        path = options.output / f"seed_{seed}" / "probabilities.pt"
+    for seed in range(members):
+        path = output / f"seed_{seed}" / "probabilities.pt"
         if not path.exists():
-            member = train(options.config, seed, path.parent, others)
+            member = train(preset, seed, path.parent, others)
             with replacing(path) as file:
                 torch.save(member, file)
         stored = torch.load(path, weights_only=True)
@@ -63,7 +64,7 @@ def train(config: Path, seed: int, folder: Path, others: Sequence[str]) -> dict[
 
 @torch.no_grad()
 def score(cli: DigitCLI) -> dict[str, Tensor]:
-    """What the model of a command line makes of the test set."""
+    """Lets the model of a command line answer the test set."""
     data, model = cli.datamodule, cli.model.eval()
     data.setup("test")
     batches = [(model(images.to(model.device)).exp().cpu(), labels) for images, labels in data.test_dataloader()]
@@ -89,4 +90,4 @@ def table(probabilities: Tensor, labels: Tensor) -> str:
 
 
 if __name__ == "__main__":
-    experiments.end_with_one_line(main)
+    run_script(main, interrupted=experiments.INTERRUPTED)

@@ -1,7 +1,7 @@
 """Makes the weights that come with the package: trains, calibrates on what was held out, keeps no more.
 
-    python scripts/pretrain.py --config detector --folder /tmp/detector
-    python scripts/pretrain.py --config handwriting --folder /tmp/handwriting
+    python scripts/pretrain.py --config=detector --folder=/tmp/detector
+    python scripts/pretrain.py --config=handwriting --folder=/tmp/handwriting
 
 The detector comes first: the classifier is trained on what it finds in scenes, and learns how much both answers weigh.
 
@@ -9,7 +9,6 @@ A run that was interrupted goes on where it stood, and one that is finished is n
 again does both. Arguments that are not known here go to `fit`.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,10 @@ from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, find_checkpoint, read_checkpoint
 from mnist_cnn.cli import DigitCLI, detector_cli, fail, run
 from mnist_cnn.cli.quick import config_file
+from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import glyphs
 from mnist_cnn.data.files import default_data_dir
-from mnist_cnn.errors import ScriptParser, SettingsError, explain
+from mnist_cnn.errors import SettingsError
 from mnist_cnn.reading.models import load_classifier, load_detector
 from mnist_cnn.tasks.classifier import DigitClassifier
 
@@ -49,45 +49,42 @@ KEPT = (
 """Of a checkpoint: all that is needed to use it, nothing of what training would go on from."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="the preset that is trained, by name or as a file")
-    parser.add_argument("--folder", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--output", type=Path, help="the checkpoint (default: the package's own)")
-    options, others = parser.parse_known_args(arguments)
-    options.config = Path(config_file(options.config))
-    is_detector = detector_cli.is_meant([f"--config={options.config}"])
-    options.output = options.output or (DETECTOR if is_detector else PRETRAINED)
-    if options.output.is_dir():
-        fail(f"{options.output} is a folder: choose a file with --output=FILE.ckpt")
-    ensemble.claim(options.folder, "\n".join([options.config.read_text(), *others]), "--folder")
-    try:
-        if is_detector:
-            make_detector(options.config, options.folder, others, options.output)
-            return
-        cli = train(options.config, options.folder, others)
-        found = find_checkpoint("last", options.folder / "lightning_logs")
-        assert found is not None
-        last = read_checkpoint(found)
-        model = cli.model.cpu().float()
-        model.load_state_dict(last["state_dict"])
-        logits, labels = answers(model, cli.datamodule.val_dataloader())
-        temperature = fit_temperature(logits, labels)
-        write(last, {"temperature": temperature}, options.output)
-        cli.datamodule.setup("test")
-        print(report(temperature, (logits, labels), answers(model, cli.datamodule.test_dataloader())))
-        print(f"written: {options.output}, {options.output.stat().st_size:,} bytes")
-    except Exception as error:
-        explain(error)
-        raise
+def main(*others: str, config: str, folder: Path, output: Path | None = None) -> None:
+    """Trains and writes the weights.
+
+    Args:
+        *others: Options of `fit`.
+        config: The preset that is trained, by name or as a file.
+        folder: Folder of the run.
+        output: The checkpoint. Default: the package's own.
+    """
+    preset = Path(config_file(config))
+    is_detector = detector_cli.is_meant([f"--config={preset}"])
+    output = output or (DETECTOR if is_detector else PRETRAINED)
+    if output.is_dir():
+        fail(f"{output} is a folder: choose a file with --output=FILE.ckpt")
+    ensemble.claim(folder, "\n".join([preset.read_text(), *others]), "--folder")
+    (make_detector if is_detector else make_classifier)(preset, folder, others, output)
+    print(f"written: {output}, {output.stat().st_size:,} bytes")
+
+
+def make_classifier(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
+    """Trains the classifier, or goes on with it, and writes it with its temperature."""
+    cli = train(config, folder, others)
+    last = read_checkpoint(find_checkpoint("last", folder / "lightning_logs"))
+    model = cli.model.cpu().float()
+    model.load_state_dict(last["state_dict"])
+    logits, labels = answers(model, cli.datamodule.val_dataloader())
+    temperature = fit_temperature(logits, labels)
+    write(last, {"temperature": temperature}, output)
+    cli.datamodule.setup("test")
+    print(report(temperature, (logits, labels), answers(model, cli.datamodule.test_dataloader())))
 
 
 def make_detector(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
     """Trains the detector, or goes on with it, and writes it with its calibration."""
     run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
     found = find_checkpoint("last", folder / "lightning_logs")
-    assert found is not None
     last = read_checkpoint(found)
     pool = glyphs.load(default_data_dir(), "val", glyphs.COUNT)
     calibration = fit_calibration(load_detector(found), pool, SCENES)
@@ -96,7 +93,6 @@ def make_detector(config: Path, folder: Path, others: Sequence[str], output: Pat
     votes, shares = fit_votes(load_detector(output), load_classifier(PRETRAINED), pool, SCENES)
     print(f"calibration: {calibration.tolist()}; votes of classifier and detector: {votes.tolist()}")
     print("digits in scenes named rightly by the classifier {:.2%}, the detector {:.2%}, both {:.2%}".format(*shares))
-    print(f"written: {output}, {output.stat().st_size:,} bytes")
 
 
 def train(config: Path, folder: Path, others: Sequence[str]) -> DigitCLI:
@@ -117,7 +113,7 @@ class ValidatingCLI(DigitCLI):
 
 @torch.no_grad()
 def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor]:
-    """What the network makes of a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
+    """The network's answers to a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
     model.eval()  # at temperature 1, as in training
     parts = [(model(images), labels) for images, labels in batches]
     logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -151,4 +147,4 @@ def calibration_error(logits: Tensor, labels: Tensor) -> float:
 
 
 if __name__ == "__main__":
-    experiments.end_with_one_line(main)
+    run_script(main, interrupted=experiments.INTERRUPTED)

@@ -1,7 +1,7 @@
 """Runs the systems of the two tutorials behind this project and sets the results beside their published figures.
 
-    python scripts/reproduce.py --quick --output /tmp/quick     # two epochs of each, one seed: minutes
-    python scripts/reproduce.py --workers 2                     # all of it, three seeds: hours
+    python scripts/reproduce.py --quick --output=/tmp/quick     # two epochs of each, one seed: minutes
+    python scripts/reproduce.py --workers=2                     # all of it, three seeds: hours
 
 Each run is stored in OUTPUT/runs as soon as it is finished and is not repeated; the same command goes on where it was
 interrupted. From what is stored, OUTPUT/tables.md and a plot for each system are written. The test set is scored after
@@ -9,7 +9,6 @@ each epoch for these tables only: nothing is chosen by it. Training figures are 
 seen, dropout included; they are what the tutorials print.
 """
 
-import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ from pathlib import Path
 import experiments
 import yaml
 from experiments import markdown, percent, plain
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from tutorials import training
 from tutorials.measures import Result
 from tutorials.training import Run
 
-from mnist_cnn.errors import ScriptParser
+from mnist_cnn.cli.script import run_script
+from mnist_cnn.start import fail
 
 PUBLISHED = Path(__file__).parent / "tutorials" / "published.yaml"
 UNIT = ("--model.network.init_args.scaling=unit",)
@@ -60,29 +61,36 @@ COLUMNS = {
     "train_accuracy": "train accuracy",
     "train_loss": "train loss",
 }
-"""What is measured after an epoch, and its name in tables and plots."""
+"""The measures after an epoch, and their names in tables and plots."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--systems", nargs="+", metavar="SYSTEM", help=f"which to run (default all): {' '.join(SYSTEMS)}"
-    )
-    parser.add_argument("--epochs", type=experiments.natural(1), help="of each run (default: those of the system)")
-    parser.add_argument(
-        "--quick", action="store_true", help="the same as --epochs 2 --seeds 0, where those are not given"
-    )
-    experiments.add_options(parser, "docs/reproduction")
-    options = parser.parse_args(arguments)
-    systems = experiments.without_repeats("--systems", options.systems or list(SYSTEMS))
-    seeds = experiments.without_repeats("--seeds", options.seeds or ([0] if options.quick else [0, 1, 2]))
+def main(
+    systems: list[str] | None = None,
+    epochs: PositiveInt | None = None,
+    quick: bool = False,
+    seeds: list[NonNegativeInt] | None = None,
+    output: Path = Path("docs/reproduction"),
+    data_dir: str | None = None,
+    workers: PositiveInt = 1,
+) -> None:
+    """Runs systems and writes their tables and plots.
+
+    Args:
+        systems: Which to run; all by default.
+        epochs: Of each run. Default: those of the system.
+        quick: The same as `--epochs=2 --seeds=[0]`, where those are not given.
+        seeds: One run for each of them; 0, 1 and 2 by default.
+        output: Folder of the results.
+        data_dir: Folder of the data files. Default: the per-user cache.
+        workers: Runs at a time, each with its share of the processor's cores.
+    """
+    systems = experiments.without_repeats("--systems", systems or list(SYSTEMS))
+    seeds = experiments.without_repeats("--seeds", seeds or ([0] if quick else [0, 1, 2]))
     if unknown := [name for name in systems if name not in SYSTEMS]:
-        parser.error(f"there is no system {', '.join(unknown)}: choose from {' '.join(SYSTEMS)}")
-    epochs = options.epochs or (2 if options.quick else None)
-    runs = [run_of(name, seed, epochs) for seed in seeds for name in systems]
-    training.complete(runs, options.output, options.data_dir, options.workers)
-    report(options.output)
+        fail(f"there is no system {', '.join(unknown)}: choose from {' '.join(SYSTEMS)}")
+    runs = [run_of(name, seed, epochs or (2 if quick else None)) for seed in seeds for name in systems]
+    training.complete(runs, output, data_dir, workers)
+    report(output)
 
 
 def run_of(name: str, seed: int, epochs: int | None) -> Run:
@@ -223,4 +231,4 @@ def plot(results: Sequence[Result], published: Result, title: str, path: Path) -
 
 
 if __name__ == "__main__":
-    experiments.end_with_one_line(main)
+    run_script(main, interrupted=experiments.INTERRUPTED)

@@ -1,27 +1,26 @@
 """Runs DeZero itself on two of the published systems, and ours beside it: accuracy, loss and seconds by epoch.
 
     pip install -e ".[dezero]"
-    python scripts/run_dezero.py --epochs 3
+    python scripts/run_dezero.py --epochs=3
 
 Both sides get the same digits from this project's data files, and do what the published programs do: the same network,
 batch of 100, Adam with weight decay. MNISTPlus 2 is scored twice: with dropout left on, as published, and without.
 Seconds are those of training, without scoring.
 """
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
-import experiments
 import numpy as np
 from experiments import markdown
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from reproduce import SYSTEMS, run_of
 from tutorials import training
 from tutorials.measures import Result
 
 from mnist_cnn import DigitDataModule
-from mnist_cnn.errors import ScriptParser
+from mnist_cnn.cli.script import run_script
 
 if not hasattr(np, "int"):
     np.int = int  # type: ignore[attr-defined]  # DeZero 0.0.13 names it; NumPy 1.24 removed it
@@ -66,22 +65,28 @@ class MNISTPlus2(dezero.Model):
 MODELS: dict[str, type[dezero.Model]] = {"dezero_mlp": MLP, "mnist_plus_2": MNISTPlus2}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--systems", nargs="+", choices=MODELS, default=list(MODELS), help="default: both")
-    parser.add_argument("--epochs", type=experiments.natural(1), default=3, help="default 3")
-    parser.add_argument("--seed", type=experiments.natural(0), default=0, help="of both sides (default 0)")
-    parser.add_argument("--data-dir", help="folder of the data files (default: the per-user cache)")
-    options = parser.parse_args(arguments)
-    data = DigitDataModule(data_dir=options.data_dir, val_size=0)
+def main(
+    systems: list[Literal["dezero_mlp", "mnist_plus_2"]] | None = None,
+    epochs: PositiveInt = 3,
+    seed: NonNegativeInt = 0,
+    data_dir: str | None = None,
+) -> None:
+    """Runs both sides and prints a table for each system.
+
+    Args:
+        systems: Which to run; both by default.
+        epochs: Of each run.
+        seed: Of both sides.
+        data_dir: Folder of the data files. Default: the per-user cache.
+    """
+    data = DigitDataModule(data_dir=data_dir, val_size=0)
     data.prepare_data()
     data.setup("fit")
     data.setup("test")
-    for name in options.systems:
-        print(f"\n{SYSTEMS[name].title}, seed {options.seed}\n")
-        theirs = list(dezero_epochs(MODELS[name](), data, options.epochs, options.seed))
-        ours = training.train(run_of(name, options.seed, options.epochs), options.data_dir, lambda: None)["epochs"]
+    for name in systems or MODELS:
+        print(f"\n{SYSTEMS[name].title}, seed {seed}\n")
+        theirs = list(dezero_epochs(MODELS[name](), data, epochs, seed))
+        ours = training.train(run_of(name, seed, epochs), data_dir, lambda: None)["epochs"]
         print(side_by_side(theirs, ours))
 
 
@@ -149,4 +154,4 @@ def side_by_side(theirs: Sequence[Result], ours: Sequence[Result]) -> str:
 
 
 if __name__ == "__main__":
-    experiments.end_with_one_line(main)
+    run_script(main)

@@ -1,17 +1,16 @@
 """How well a checkpoint reads what people hand in: one figure for each thing that makes it hard.
 
-    python scripts/score_pictures.py --output /tmp/pictures                             # only the pictures
-    python scripts/score_pictures.py --output /tmp/pictures --ckpt_path=best            # and what is read in them
+    python scripts/score_pictures.py --output=/tmp/pictures                    # only the pictures
+    python scripts/score_pictures.py --output=/tmp/pictures --ckpt_path=best   # and what is read in them
 
 Digits of MNIST and of other hands, written by other pens on other paper, photographed, scanned or drawn on a screen:
 one digit, a row, a page of rows, and pictures without any digit, one folder for each difficulty. The generator shares
 nothing with the training or with the preprocessing, so that it can examine both: nothing may be trained, tuned or
-chosen by these pictures. Whoever works on the reader looks at its mistakes with `--digits train`, which takes training
+chosen by these pictures. Whoever works on the reader looks at its mistakes with `--digits=train`, which takes training
 digits, and with another seed. The same seed gives the same bytes, with the same versions of the libraries. From Python,
 `examiner.score` lets any function read the pictures. Needs the extra `scenes`.
 """
 
-import argparse
 import csv
 import functools
 from collections.abc import Iterable, Sequence
@@ -19,15 +18,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 from examiner import compose, report, scoring
 from examiner.difficulties import ALL, LAYOUTS
 from examiner.mnist_digits import Digits
 from examiner.scoring import COLUMNS, Picture
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.progress import track
 
-from mnist_cnn.cli import fail
 from mnist_cnn.cli import main as mnist_cnn
+from mnist_cnn.cli.script import run_script
 from mnist_cnn.data.files import DataError
 from mnist_cnn.hardware import keep_freed_memory
 
@@ -110,39 +111,42 @@ def read(folder: Path, ckpt_path: str) -> list[Picture]:
     return done
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=50, help="pictures of each difficulty (default 50)")
-    parser.add_argument("--seed", type=int, default=0, help="what chance starts from (default 0)")
-    parser.add_argument("--digits", choices=("test", "train"), default="test", help="which to draw (default test)")
-    parser.add_argument("--output", type=Path, required=True, help="a folder for pictures, labels.csv and predictions")
-    parser.add_argument(
-        "--layout", nargs="+", choices=tuple(LAYOUTS), default=tuple(LAYOUTS), help="only these layouts"
-    )
-    parser.add_argument("--only", nargs="+", default=[""], help="difficulties whose names contain one of these texts")
-    parser.add_argument("--ckpt_path", help="what reads them: any checkpoint that `train.py predict` takes")
-    parser.add_argument("--workers", type=int, default=2, help="processes that render (default 2)")
-    parser.add_argument("--data-dir", type=Path, help="where MNIST lies (default: the per-user cache folder)")
-    options = parser.parse_args(args)
-    names = [
-        name for layout in options.layout for name in LAYOUTS[layout] if any(part in name for part in options.only)
-    ]
-    try:
-        if options.count < 1 or options.workers < 1 or options.seed < 0:
-            raise DataError("--count and --workers are at least 1, --seed at least 0")
-        if not names:
-            raise DataError(f"--only fits no difficulty; there are: {', '.join(ALL)}")
-        pictures = plan(names, options.count, options.seed)
-        write(options.output, pictures, options.seed, options.workers, options.data_dir, options.digits == "train")
-        print(f"{len(pictures):,} pictures and labels.csv: {options.output}")
-        if options.ckpt_path:
-            table = report(read(options.output, options.ckpt_path))
-            (options.output / "scores.md").write_text(table)
-            print(f"\n{table}")
-    except DataError as error:
-        fail(error)
+def main(
+    output: Path,
+    ckpt_path: str | None = None,
+    count: PositiveInt = 50,
+    seed: NonNegativeInt = 0,
+    digits: Literal["test", "train"] = "test",
+    layout: list[Literal["digit", "row", "page", "nothing"]] | None = None,
+    only: list[str] | None = None,
+    workers: PositiveInt = 2,
+    data_dir: Path | None = None,
+) -> None:
+    """Makes pictures and, if asked to, lets a checkpoint read them.
+
+    Args:
+        output: A folder for pictures, labels.csv and predictions.
+        ckpt_path: Reads them: any checkpoint that `train.py predict` takes.
+        count: Pictures of each difficulty.
+        seed: Of all chance.
+        digits: Which of MNIST's to draw.
+        layout: Only these layouts.
+        only: Difficulties whose names contain one of these texts.
+        workers: Processes that render.
+        data_dir: Where MNIST is. Default: the per-user cache folder.
+    """
+    chosen = [name for one in layout or LAYOUTS for name in LAYOUTS[one]]
+    names = [name for name in chosen if only is None or any(part in name for part in only)]
+    if not names:
+        raise DataError(f"--only fits no difficulty; there are: {', '.join(ALL)}")
+    pictures = plan(names, count, seed)
+    write(output, pictures, seed, workers, data_dir, digits == "train")
+    print(f"{len(pictures):,} pictures and labels.csv: {output}")
+    if ckpt_path:
+        table = report(read(output, ckpt_path))
+        (output / "scores.md").write_text(table)
+        print(f"\n{table}")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

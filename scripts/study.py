@@ -1,6 +1,6 @@
 """The study of MNISTPlus: which of its four ingredients ruins it, and how.
 
-    python scripts/study.py --workers 2
+    python scripts/study.py --workers=2
 
 A controlled comparison of all 16 combinations of pixels (raw or / 255), initialization (DeZero's or torch's), dropout
 (0.5 or none) and channels (1 or 30), two epochs and three seeds each. All else is the preset `mnist_plus_2`, so every
@@ -9,7 +9,6 @@ of the hidden layer alone. Each run is stored in OUTPUT/runs and not repeated. O
 written from what is stored.
 """
 
-import argparse
 import itertools
 import statistics
 from collections.abc import Callable, Sequence
@@ -17,11 +16,12 @@ from pathlib import Path
 
 import experiments
 from experiments import markdown, percent, spread
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from tutorials import training
 from tutorials.measures import PROBE_IMAGES, Result
 from tutorials.training import Run
 
-from mnist_cnn.errors import ScriptParser
+from mnist_cnn.cli.script import run_script
 
 FACTORS: dict[str, tuple[str, str]] = {
     "pixels": ("raw", "unit"),
@@ -29,7 +29,7 @@ FACTORS: dict[str, tuple[str, str]] = {
     "dropout": ("0.5", "0.0"),
     "channels": ("1", "30"),
 }
-"""What is varied: the published value first, but for channels, where both were published."""
+"""The factors that are varied: the published value first, but for channels, where both were published."""
 
 OPTIONS = {
     "pixels": "scaling={}",
@@ -43,16 +43,26 @@ WORDS = {"unit": "/ 255", "dezero": "DeZero", "0.0": "none"}
 Cell = tuple[str, ...]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = ScriptParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=experiments.natural(1), default=2, help="of each run (default 2)")
-    experiments.add_options(parser, "docs/study")
-    options = parser.parse_args(arguments)
-    seeds = experiments.without_repeats("--seeds", options.seeds or [0, 1, 2])
-    runs = [run_of(cell, seed, options.epochs) for seed in seeds for cell in cells()]
-    training.complete(runs, options.output, options.data_dir, options.workers)
-    report(options.output)
+def main(
+    epochs: PositiveInt = 2,
+    seeds: list[NonNegativeInt] | None = None,
+    output: Path = Path("docs/study"),
+    data_dir: str | None = None,
+    workers: PositiveInt = 1,
+) -> None:
+    """Runs all combinations and writes their tables and plots.
+
+    Args:
+        epochs: Of each run.
+        seeds: One run for each of them; 0, 1 and 2 by default.
+        output: Folder of the results.
+        data_dir: Folder of the data files. Default: the per-user cache.
+        workers: Runs at a time, each with its share of the processor's cores.
+    """
+    seeds = experiments.without_repeats("--seeds", seeds or [0, 1, 2])
+    runs = [run_of(cell, seed, epochs) for seed in seeds for cell in cells()]
+    training.complete(runs, output, data_dir, workers)
+    report(output)
 
 
 def cells() -> list[Cell]:
@@ -119,7 +129,7 @@ def outcome(groups: dict[Cell, list[Result]], epochs: int) -> str:
 
 
 def effects(groups: dict[Cell, list[Result]], epochs: int) -> str:
-    """What changing one factor alone changes in the last accuracy, over all combinations of the others."""
+    """The effect of one factor alone on the last accuracy, over all combinations of the others."""
     rows = []
     for place, (factor, (before, after)) in enumerate(FACTORS.items()):
         changes = []
@@ -153,11 +163,11 @@ MECHANISM: dict[str, Callable[[Result], float]] = {
     "active": lambda result: layer(result, 1)["active"],
     "active after epoch 1": lambda result: layer(result, 1, "epoch_1")["active"],
 }
-"""What is read from a run's look into its three layers: convolution, hidden layer, output."""
+"""The figures that are taken from the probe of three layers: convolution, hidden layer, output."""
 
 
 def layer(result: Result, index: int, time: str = "start") -> Result:
-    """What was seen of a layer."""
+    """The probe of a layer."""
     return result["probes"][time]["layers"][index]
 
 
@@ -237,4 +247,4 @@ def plot_mechanism(groups: dict[Cell, list[Result]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    experiments.end_with_one_line(main)
+    run_script(main, interrupted=experiments.INTERRUPTED)

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torchvision import datasets
 
 from mnist_cnn.cli import main
-from mnist_cnn.data import files
+from mnist_cnn.data import bundle, files
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +27,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def mnist_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the four real files."""
     folder = tmp_path_factory.mktemp("data")
-    for name in files.MNIST_SHA256:
+    for name in bundle.MNIST_SHA256:
         path = folder / "MNIST" / "raw" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(files._unbundle(name))
+        path.write_bytes(bundle.unbundle(name))
     return folder
 
 

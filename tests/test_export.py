@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_cnn import DigitClassifier
-from mnist_cnn import export as room
+from mnist_cnn import export as module
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.export import ExportError, export
 from mnist_cnn.networks import MLP, ConvNet, CosineCNN, TutorialCNN
@@ -48,7 +48,7 @@ def test_an_exporter_that_lacks_a_package_of_its_own(tmp_path: Path, monkeypatch
     def missing(*_: object) -> bytes:
         raise ModuleNotFoundError("No module named 'onnxscript._framework_apis.torch_2_11'")
 
-    monkeypatch.setattr(room, "_converted", missing)
+    monkeypatch.setattr(module, "_converted", missing)
     with pytest.raises(ExportError, match=r"torch_2_11.*: pip install --upgrade onnx onnxscript onnxruntime$"):
         export(DigitClassifier(NETWORKS[0]), tmp_path / "net.onnx", "onnx", IMAGES)
     assert not list(tmp_path.iterdir())
@@ -73,7 +73,7 @@ def test_onnx_from_the_command_line_runs_in_onnxruntime(cli: Cli, capsys: pytest
 def test_what_differs_from_the_checkpoint_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "net.pt2"
     path.write_text("before")
-    monkeypatch.setattr(room, "_load", lambda path, format: lambda images: torch.zeros(len(images), 10))
+    monkeypatch.setattr(module, "_load", lambda path, format: lambda images: torch.zeros(len(images), 10))
     with pytest.raises(ExportError, match=r"differs from the checkpoint by .* nothing was written"):
         export(trained(MLP(hidden=())), path, "pt2", IMAGES)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("net.pt2", "before")]
@@ -111,7 +111,7 @@ def test_bad_arguments_end_in_one_line(options: list[str], message: str, cli: Cl
 
 
 def test_a_package_that_is_not_installed(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "find_spec", lambda name: None if name == "onnxscript" else name)
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "onnxscript" else name)
     assert 'pip install "mnist_cnn[export]"' in fails(cli, "export", "--ckpt_path=pretrained")
 
 

@@ -18,16 +18,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-PARTS = {
-    "--config": "cli/quick.py",
-    "presets": "cli/quick.py",
-    "--config detector": "configs/detector.yaml",
-    "--config finetune": "configs/finetune.yaml",
-    "--data.labelled": "data/labelled.py",
-    "--keep": "page/keep.py",
-    "--figures.norms": "callbacks/hparams.py",
-}
-"""Parts of commands that are understood as soon as a file of the package is there."""
 NOT_QUICK = ("--ckpt_path", "--config", "--data.dataset", "--data.labelled", "--print_config", "devices", "callbacks")
 """Of `fit`: what takes another machine, a download or minutes. It is parsed, and not run."""
 OTHERS = {"cd", "pip", "python3", ".", "tensorboard", "mkdocs", "jupyter", "pre-commit", "bash"}
@@ -61,15 +51,11 @@ VERBS = list(  # also after torchrun and srun
 )
 
 
-def is_there(command: str) -> bool:
-    return all((ROOT / "mnist_cnn" / file).exists() for part, file in PARTS.items() if part in command)
-
-
 @pytest.mark.slow
 def test_the_commands_work_one_after_the_other(cli: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "mnist_cnn").symlink_to(ROOT / "mnist_cnn")
     trained = 0
-    for line in filter(is_there, block("commands")):
+    for line in block("commands"):
         python, program, verb, *options = shlex.split(line.replace("accelerator=gpu", "accelerator=cpu"))
         assert (python, program) == ("python", "scripts/train.py")
         if "--print_config" in options:
@@ -97,8 +83,6 @@ def my_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("my_module")
 @pytest.mark.parametrize("command", VERBS)
 def test_a_command_of_the_docs_is_understood(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if not is_there(command):
-        pytest.skip("needs a part of the package that is not there yet")
     words = shlex.split(command.replace("$rate", "0.01"))
     if words == ["presets"]:
         from mnist_cnn.cli.quick import answer
@@ -121,7 +105,7 @@ def test_each_way_to_train_in_the_docs_runs_one_batch(cli: Callable[..., None]) 
         if command.startswith("fit") and not any(word in command for word in (*NOT_QUICK, "--help"))
     ]
     assert len(quick) > 10
-    for command in filter(is_there, quick):
+    for command in quick:
         cli(*shlex.split(command.replace("$rate", "0.01")), "--trainer.fast_dev_run=true")
 
 
@@ -140,7 +124,7 @@ def test_a_script_of_the_docs_has_the_options_that_they_name(
     assert end.value.code in (0, None)
     printed = capsys.readouterr().out
     for _, words in ALL:
-        if words[:2] == ["python", script] and is_there(shlex.join(words)):
+        if words[:2] == ["python", script]:
             for option in (word.partition("=")[0] for word in words if word.startswith("--")):
                 assert option in printed, f"{script} has no {option}"
 

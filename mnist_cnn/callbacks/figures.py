@@ -1,4 +1,4 @@
-"""What TensorBoard shows beside the curves: pictures, charts with several curves, settings, norms."""
+"""Figures in TensorBoard beside the curves: pictures, charts with several curves, settings, norms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ class TensorBoardFigures(Callback):
         digits: NonNegativeInt = 40,
         norms: bool = False,
     ) -> None:
-        """What is drawn how often.
+        """Chooses the figures.
 
         Args:
             every_n_epochs: Draw after every so many epochs of training.

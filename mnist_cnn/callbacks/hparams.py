@@ -19,13 +19,13 @@ METRICS = {
     "accuracy/train": "training accuracy",
     "loss/train": "training loss",
 }
-"""What is compared, by tag: TensorBoard shows the last value of each curve, also of a test that comes later."""
+"""The metrics that are compared, by tag. TensorBoard shows the last value of each curve, also of a later test."""
 
 COLUMNS = 12
 """Of settings, at most: of more a screen shows only a part."""
 
 SHOWN = 5
-"""As many columns TensorBoard shows at first; the others at a click."""
+"""The number of columns that TensorBoard shows at first; the others come at a click."""
 
 HEADLINE = ("network", "learning_rate", "optimizer", "augment", "max_epochs")
 USUAL = (*HEADLINE, "batch_size", "schedule", "weight_decay", "seed")
@@ -40,7 +40,7 @@ Setting = bool | int | float | str
 
 
 def beginning(settings: dict[str, Setting], changed: list[str]) -> list[Summary]:
-    """What TensorBoard wants to know when a run begins: the columns, and the run's settings.
+    """The summaries for TensorBoard when a run begins: the columns, and the run's settings.
 
     The columns begin with what differs from the defaults. Of a preset nearly all does, and what one compares with it
     may not: there they begin with the settings that are varied most. TensorBoard takes the columns of any one run for
@@ -73,7 +73,7 @@ def beginning(settings: dict[str, Setting], changed: list[str]) -> list[Summary]
 
 
 def end() -> Summary:
-    """What TensorBoard wants to know when a run has ended well."""
+    """The summary for TensorBoard when a run has ended well."""
     info = SessionEndInfo(status=api_pb2.STATUS_SUCCESS)
     return _summary(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=info))
 

@@ -1,4 +1,4 @@
-"""What is said of labelled pictures: which cannot be used, and in `test` how well they are read."""
+"""The report on labelled pictures: which cannot be used, and in `test` how well they are read."""
 
 import sys
 from collections import Counter
@@ -22,7 +22,8 @@ from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labelled import LabelledPicture, LabelledPictures
 from mnist_cnn.data.reading_cache import opened
-from mnist_cnn.reading.pictures import PictureError, shown
+from mnist_cnn.reading.folders import shown
+from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.reading.results import Reading, Row, joined
 
 MOST_NAMED = 20

@@ -1,4 +1,4 @@
-"""What is said about learning from labelled pictures: before and after, and which weights are the best."""
+"""The report on learning from labelled pictures: before and after, and which weights are the best."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.data.datamodule import DigitDataModule
 
 SCORE = "score/val"
-"""What `best` is chosen by where there are labelled pictures."""
+"""The score that `best` is chosen by where there are labelled pictures."""
 FORGETTING = 0.001
 """How much accuracy on MNIST's validation split a network may lose to learn something else."""
 
@@ -134,7 +134,7 @@ class BeforeAndAfter(Callback):
 
 
 def _parts(trainer: L.Trainer) -> tuple[str, str]:
-    """What the validation split consists of, in words."""
+    """The parts of the validation split, in words."""
     rendered = " and rendered digits" if getattr(trainer.datamodule, "rendered", 0) else ""  # type: ignore[attr-defined]
     return "your pictures, held out", f"MNIST validation split{rendered}"
 

@@ -1,4 +1,4 @@
-"""What `predict` leaves: a CSV file of predictions, and of pictures a contact sheet."""
+"""The files of `predict`: predictions as CSV, and a contact sheet of pictures."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.data.picture_set import PictureSet, SeenPicture
 from mnist_cnn.networks import DIGITS
-from mnist_cnn.reading.pictures import shown
+from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.results import Reading, Row
 
 COLUMNS = ["file", "digits", "confidence"]

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: a bar on a terminal, a line per epoch elsewhere, the speed in TensorBoard."""
+"""The progress of a run: a bar on a terminal, a line per epoch elsewhere, the speed in TensorBoard."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""What is left of `test`: the verdict in words."""
+"""The result of `test` and `validate`, in words."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What keeps a run safe: its best and last checkpoints, an orderly end on a signal, a stop when it diverges."""
+"""Safety of a run: its best and last checkpoints, an orderly end on a signal, a stop when it diverges."""
 
 import math
 import os

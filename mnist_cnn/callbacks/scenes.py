@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a detector: scenes with the boxes that were found."""
+"""Figures of a detector in TensorBoard: scenes with the boxes that were found."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class SceneFigures(Callback):
     """Draws scenes of the validation split, the digits found in them and the ink seen, once an epoch."""
 
     def __init__(self, scenes: PositiveInt = 12, least: float = 0.3) -> None:
-        """What is drawn.
+        """Chooses the scenes.
 
         Args:
             scenes: How many.

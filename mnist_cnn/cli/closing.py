@@ -1,4 +1,4 @@
-"""What is said: before training, and at the end of each verb."""
+"""The words before training, and at the end of each verb."""
 
 import os
 import shlex

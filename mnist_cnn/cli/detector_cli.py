@@ -14,7 +14,14 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from mnist_cnn.callbacks.safety import BestAndLast, Guard, best_and_last
 from mnist_cnn.callbacks.scenes import SceneFigures
-from mnist_cnn.checkpoints import DETECTOR, CheckpointError, find_checkpoint, newest_run, read_checkpoint
+from mnist_cnn.checkpoints import (
+    DETECTOR,
+    CheckpointError,
+    find_checkpoint,
+    find_to_resume,
+    newest_run,
+    read_checkpoint,
+)
 from mnist_cnn.cli import closing, runs, settings
 from mnist_cnn.cli.digit_cli import STOP_SIGNALS
 from mnist_cnn.start import program
@@ -78,7 +85,9 @@ class DetectorCLI(LightningCLI):
         path, logs = config.get("ckpt_path"), runs.logs_of(config)
         if path is None and verb != "fit":
             raise CheckpointError(f"{verb} needs trained weights: add --ckpt_path=best, --ckpt_path=last or a file")
-        found = None if path is None else find_checkpoint(str(path), logs, verb == "fit", DETECTOR)
+        found = None
+        if path is not None:
+            found = find_to_resume(str(path), logs) if verb == "fit" else find_checkpoint(str(path), logs, DETECTOR)
         config["ckpt_path"] = str(found) if found else None
         if not found:
             return newest_run(logs) if path else None

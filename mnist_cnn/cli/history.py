@@ -1,4 +1,4 @@
-"""What a checkpoint says of its run: when it ended, how good it became, and whether it was a trial."""
+"""The history of a checkpoint's run: when it ended, how good it became, and whether it was a trial."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the command line answers at once, before torch is loaded: help, versions, presets, and a wrong first word."""
+"""Answers that need no torch, and come at once: help, versions, presets, and a wrong first word."""
 
 import difflib
 import platform

@@ -16,6 +16,7 @@ from mnist_cnn.checkpoints import (
     CheckpointError,
     checkpoint_arguments,
     find_checkpoint,
+    find_to_resume,
     newest_run,
     note_elsewhere,
 )
@@ -58,7 +59,7 @@ def find_start(verb: str, config: Namespace) -> Start:
             f"{verb} needs trained weights: add --ckpt_path=pretrained (comes with the package), --ckpt_path=best "
             f"(of the newest run), --ckpt_path=last or --ckpt_path=FILE"
         )
-    found = find_checkpoint(str(path), logs, resume=resume)
+    found = find_to_resume(str(path), logs) if resume else find_checkpoint(str(path), logs)
     if found:
         defaults = checkpoint_arguments(found, resume=resume, trusted=_named_classes(config))
         run = found.parent.parent
@@ -85,7 +86,6 @@ def _start_anew(config: Namespace, logs: Path) -> Start:
     if config["model"]["weights"] is None:
         return Start()
     found = find_checkpoint(str(config["model"]["weights"]), logs)
-    assert found is not None  # only to resume there may be none
     arguments = checkpoint_arguments(found, resume=False, trusted=_named_classes(config))
     defaults = {f"model.{name}": arguments.get(f"model.{name}") for name in KEPT}
     known = {name: value for name, value in defaults.items() if value is not None}

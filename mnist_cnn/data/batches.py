@@ -3,9 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 
+import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DistributedSampler, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, SequentialSampler, TensorDataset
+
+from mnist_cnn.data.errors import DataError
 
 
 class BatchSampler(DistributedSampler):
@@ -45,3 +48,32 @@ class BatchSampler(DistributedSampler):
 
 class FixedBatches(BatchSampler, SequentialSampler):  # type: ignore[misc]
     """The same batches in every epoch, for `overfit_batches`; by type what Lightning would put there instead."""
+
+
+def batch_loader(
+    dataset: TensorDataset | None, batch_size: int, shuffle: bool, trainer: L.Trainer | None
+) -> DataLoader:
+    """A loader that fetches a whole batch by one indexing operation.
+
+    Args:
+        dataset: Images and labels.
+        batch_size: Of each process.
+        shuffle: Whether it is for training: in another order every epoch, from where an interrupted one stood.
+        trainer: Who asks for it, if anybody.
+
+    Raises:
+        DataError: There is no data set yet.
+    """
+    if dataset is None:
+        raise DataError("call prepare_data() and setup(stage) before asking for a loader")
+    ranks = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+    sampler: BatchSampler
+    if trainer and vars(trainer).get("overfit_batches"):
+        sampler = FixedBatches(dataset, batch_size, False, *ranks)
+    else:
+        sampler = BatchSampler(dataset, batch_size, shuffle, *ranks)
+    if shuffle and trainer:
+        sampler.start = lambda: trainer.fit_loop.batch_idx + 1  # not 0 where training was interrupted within an epoch
+    # Indexing a tensor that is in memory is faster than handing it over from a worker process.
+    # With a generator of its own: an iterator draws a number, and dropout shall not depend on when it is made.
+    return DataLoader(dataset, sampler=sampler, batch_size=None, generator=torch.Generator())

@@ -7,7 +7,6 @@ import lightning as L
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
@@ -15,7 +14,7 @@ from torchvision.transforms import v2
 from mnist_cnn.arguments import check_arguments, without_paths
 from mnist_cnn.data import files, labelled, rendered
 from mnist_cnn.data.augment import BatchTransform, augmented
-from mnist_cnn.data.batches import BatchSampler, FixedBatches
+from mnist_cnn.data.batches import batch_loader
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.labelled import LabelledPictures
 from mnist_cnn.data.picture_set import PictureSet
@@ -60,9 +59,9 @@ class DigitDataModule(L.LightningDataModule):
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
                 `mnist_cnn.data.rendered`; one in five shows none, has the label -1 and teaches doubt. Made once, in
                 minutes, and kept in `data_dir`. Those of digits that are held out are validated, not trained on.
-            pictures: What `predict` reads instead of the test set: a picture of handwriting, a folder (with all
+            pictures: For `predict`, instead of the test set: a picture of handwriting, a folder (with all
                 folders in it) or a pattern such as `photos/*.jpg`; several as a list, `[a.jpg,photos/]`.
-            layout: What to read in each of these pictures: the `digit` that is meant, the `row` of digits that is
+            layout: In each of these pictures, read the `digit` that is meant, the `row` of digits that is
                 meant, or all rows of a `page`.
             labelled: Your own pictures to learn from or to be tested on: a folder with a folder of pictures for each
                 class, or a CSV file with the columns file and digits, as `predict` writes it (and writer, if you
@@ -104,11 +103,6 @@ class DigitDataModule(L.LightningDataModule):
             self.own = labelled.read_labelled(self.labelled, self._known_classes())
             if self._stage() == "test":
                 return
-        if not (self.data_dir / self.dataset).exists() and (picture := _picture_in(self.data_dir)):
-            raise DataError(
-                f"--data.data_dir={self.data_dir} holds pictures ({picture.name}), and {self.dataset} is not put among "
-                f"them: give another folder; to read the pictures use predict --data.pictures={self.data_dir}"
-            )
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
@@ -160,15 +154,15 @@ class DigitDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled batches of the training split, in another order every epoch."""
-        return self._loader(self.train_set, shuffle=True)
+        return batch_loader(self.train_set, self.batch_size, True, self.trainer)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """Batches of the validation split in order; none where `val_size` is 0."""
-        return self._loader(self.val_set, shuffle=False) if self.val_size else []
+        return batch_loader(self.val_set, self.batch_size, False, self.trainer) if self.val_size else []
 
     def test_dataloader(self) -> DataLoader:
         """Batches of the official test set in order."""
-        return self._loader(self.test_set, shuffle=False)
+        return batch_loader(self.test_set, self.batch_size, False, self.trainer)
 
     def predict_dataloader(self) -> DataLoader:
         """Batches of what `pictures` may show; without pictures the test batches. Labels are not used."""
@@ -250,31 +244,5 @@ class DigitDataModule(L.LightningDataModule):
         return count if split == "train" else -(-count // 12)
 
     def _stage(self, alone: str = "fit") -> str:
-        """What the trainer is doing; without one what is given."""
+        """The stage of the trainer; without a trainer the given one."""
         return str(self.trainer.state.fn.value) if self.trainer and self.trainer.state.fn else alone
-
-    def _loader(self, dataset: TensorDataset | None, shuffle: bool) -> DataLoader:
-        if dataset is None:
-            raise DataError("call prepare_data() and setup(stage) before asking for a loader")
-        ranks = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler: BatchSampler
-        if self.trainer and vars(self.trainer).get("overfit_batches"):
-            sampler = FixedBatches(dataset, self.batch_size, False, *ranks)
-        else:
-            sampler = BatchSampler(dataset, self.batch_size, shuffle, *ranks)
-        if shuffle and self.trainer:
-            sampler.start = self._batches_done
-        # Indexing a tensor that is in memory is faster than handing it over from a worker process.
-        # With a generator of its own: an iterator draws a number, and dropout shall not depend on when it is made.
-        return DataLoader(dataset, sampler=sampler, batch_size=None, generator=torch.Generator())
-
-    def _batches_done(self) -> int:
-        """The batches that the epoch has had already: not 0 where training was interrupted within it."""
-        return self.trainer.fit_loop.batch_idx + 1 if self.trainer else 0
-
-
-def _picture_in(folder: Path) -> Path | None:
-    """A picture in a folder or in the folders in it, where there is one."""
-    endings = Image.registered_extensions()
-    places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
-    return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)

@@ -1,34 +1,22 @@
 """The files of a data set: verified on disk, else downloaded, else unpacked from the copy in this package."""
 
 import contextlib
-import gzip
-import hashlib
-import lzma
 import socket
-import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import platformdirs
 from filelock import FileLock, Timeout
+from PIL import Image
 from torch import Tensor
 from torchvision import datasets
 
-from mnist_cnn.atomic import replacing
+from mnist_cnn.data import bundle
+from mnist_cnn.data.bundle import MNIST_SHA256, STALL_SECONDS
+from mnist_cnn.data.errors import DataError, first_line
 
 DatasetName = Literal["MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST"]
-
-BUNDLE = Path(__file__).parent / "mnist"
-
-MNIST_SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-"""SHA-256 of MNIST's four files, unpacked."""
 
 UNCONFIRMED_TEST_LABELS = (
     947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729,
@@ -37,16 +25,6 @@ UNCONFIRMED_TEST_LABELS = (
 
 From the study of label errors by Northcutt, Athalye and Mueller, https://labelerrors.com.
 """
-
-MIRROR_SECONDS = 30.0
-"""All mirrors together get this long before the bundled copy is taken."""
-
-STALL_SECONDS = 10.0
-"""A connection that says nothing for this long is given up."""
-
-
-class DataError(RuntimeError):
-    """Data that cannot be had or used; the message is one line that says what to do."""
 
 
 def default_data_dir() -> Path:
@@ -68,18 +46,23 @@ def prepare(dataset: DatasetName, data_dir: Path) -> str:
         One line that says where the files came from.
 
     Raises:
-        DataError: The files cannot be had, or the folder cannot be written.
+        DataError: The files cannot be had, or the folder cannot be written or is one of pictures.
     """
     if dataset not in get_args(DatasetName):
         raise DataError(f"unknown data set {dataset!r}: choose one of {', '.join(get_args(DatasetName))}")
     if _is_complete(dataset, data_dir):
         return f"{dataset}: {data_dir} (verified)"
+    if not (data_dir / dataset).exists() and (picture := _picture_in(data_dir)):
+        raise DataError(
+            f"--data.data_dir={data_dir} holds pictures ({picture.name}), and {dataset} is not put among them: give "
+            f"another folder; to read the pictures use predict --data.pictures={data_dir}"
+        )
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(data_dir / f".{dataset}.lock", timeout=1800):
             if _is_complete(dataset, data_dir):  # another process was faster
                 return f"{dataset}: {data_dir} (verified)"
-            source = _fetch_mnist(data_dir) if dataset == "MNIST" else _fetch_other(dataset, data_dir)
+            source = bundle.fetch(_raw(dataset, data_dir)) if dataset == "MNIST" else _fetch_other(dataset, data_dir)
             return f"{dataset}: {source} into {data_dir}"
     except Timeout:
         raise DataError(f"another process has been preparing {data_dir} for half an hour: end it, then retry") from None
@@ -103,7 +86,7 @@ def load(dataset: DatasetName, data_dir: Path, train: bool) -> tuple[Tensor, Ten
         images, labels = _read(dataset, data_dir, train)
     except Exception as error:  # whatever a damaged file provokes in the reader
         raise DataError(
-            f"cannot read {dataset} in {data_dir} ({_first_line(error)}): delete {_raw(dataset, data_dir)} and retry"
+            f"cannot read {dataset} in {data_dir} ({first_line(error)}): delete {_raw(dataset, data_dir)} and retry"
         ) from error
     if images.shape[1:] != (28, 28) or len(images) != len(labels) or len(images) == 0 or labels.max() > 9:
         raise DataError(
@@ -111,6 +94,13 @@ def load(dataset: DatasetName, data_dir: Path, train: bool) -> tuple[Tensor, Ten
             f"images with one label from 0 to 9 each: delete the folder and retry"
         )
     return images.unsqueeze(1).contiguous(), labels
+
+
+def _picture_in(folder: Path) -> Path | None:
+    """A picture in a folder or in the folders in it, where there is one."""
+    endings = Image.registered_extensions()
+    places = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    return next((path for path in places if path.suffix.lower() in endings and path.is_file()), None)
 
 
 def _read(dataset: DatasetName, data_dir: Path, train: bool) -> tuple[Tensor, Tensor]:
@@ -139,72 +129,13 @@ def _torchvision(dataset: str, data_dir: Path, train: bool, download: bool) -> A
 
 def _is_complete(dataset: DatasetName, data_dir: Path) -> bool:
     if dataset == "MNIST":
-        return not _bad_files(data_dir)
+        return not bundle.bad_files(_raw(dataset, data_dir))
     try:
         load(dataset, data_dir, train=True)
         load(dataset, data_dir, train=False)
     except DataError:
         return False
     return True
-
-
-def _bad_files(data_dir: Path) -> list[str]:
-    """Those of MNIST's four files that are missing or are not the original bytes."""
-    return [name for name in MNIST_SHA256 if not _verified(name, _raw("MNIST", data_dir) / name)]
-
-
-def _verified(name: str, path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == MNIST_SHA256[name]
-    except OSError:
-        return False
-
-
-def _fetch_mnist(data_dir: Path) -> str:
-    names = _bad_files(data_dir)
-    contents = _download(names)
-    source = "downloaded"
-    if contents is None:
-        contents = {name: _unbundle(name) for name in names}
-        source = "unpacked the bundled copy"
-    for name, content in contents.items():
-        with replacing(_raw("MNIST", data_dir) / name) as file:
-            file.write(content)
-    return source
-
-
-def _download(names: list[str]) -> dict[str, bytes] | None:
-    """The verified bytes of the files from torchvision's mirrors, or None when they cannot be had in time."""
-    found: dict[str, bytes] = {}
-
-    def fetch() -> None:
-        for mirror in datasets.MNIST.mirrors:
-            with contextlib.suppress(Exception):  # whatever a broken mirror provokes: the next one, or the bundle
-                for name in set(names) - set(found):
-                    with urllib.request.urlopen(f"{mirror}{name}.gz", timeout=STALL_SECONDS) as reply:
-                        content = gzip.decompress(reply.read())
-                    if hashlib.sha256(content).hexdigest() == MNIST_SHA256[name]:
-                        found[name] = content
-
-    # Name resolution and a dripping mirror ignore the socket's time-out: only a thread that may be left behind
-    # bounds them.
-    thread = threading.Thread(target=fetch, daemon=True)
-    thread.start()
-    thread.join(MIRROR_SECONDS)
-    in_time = dict(found)
-    return in_time if in_time.keys() == set(names) else None
-
-
-def _unbundle(name: str) -> bytes:
-    path = BUNDLE / f"{name}.xz"
-    try:
-        content = lzma.decompress(path.read_bytes())
-    except (OSError, lzma.LZMAError) as error:
-        raise DataError(f"the bundled {path} cannot be read ({_first_line(error)}): reinstall mnist-cnn") from error
-    if hashlib.sha256(content).hexdigest() != MNIST_SHA256[name]:
-        raise DataError(f"the bundled {path} is damaged: reinstall mnist-cnn")
-    return content
 
 
 def _fetch_other(dataset: DatasetName, data_dir: Path) -> str:
@@ -250,7 +181,3 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

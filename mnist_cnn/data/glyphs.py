@@ -11,8 +11,8 @@ from mnist_cnn.atomic import replacing
 from mnist_cnn.data import files
 from mnist_cnn.data.splits import stratified_sample
 from mnist_cnn.scenes import glyphs, templates
-from mnist_cnn.scenes.arrangement import Pool
 from mnist_cnn.scenes.glyphs import Glyph
+from mnist_cnn.scenes.pool import Pool
 
 COUNT = 48_000
 """Digits and signs that are written for the scenes of training; a tenth as many for those of validation."""

@@ -18,7 +18,8 @@ from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labels import Label, find_labels
 from mnist_cnn.data.reading_cache import ReadingCache, opened
 from mnist_cnn.networks import DIGITS
-from mnist_cnn.reading.pictures import Opened, shown
+from mnist_cnn.reading.folders import shown
+from mnist_cnn.reading.pictures import Opened
 
 MOST_CLASSES = 62
 """Digits, capitals and small letters."""
@@ -36,7 +37,7 @@ class LabelledPicture:
     digest: str
     """Of the file."""
     images: Tensor
-    """What was found, in the order of the label: uint8 [N, 28, 28]."""
+    """The symbols found, in the order of the label: uint8 [N, 28, 28]."""
     boxes: Tensor
     """Of each, left, top, right, bottom in pixels of what `opened` gives, float [N, 4]."""
     scores: Tensor
@@ -185,12 +186,12 @@ def check_classes(names: list[str], known: Sequence[str], place: str) -> None:
 
 
 def mixed(own: tuple[Tensor, Tensor], data: TensorDataset, classes: Sequence[str], count: int) -> TensorDataset:
-    """What an epoch of training sees: labelled pictures, repeated where they are few, and others beside them.
+    """The images of an epoch of training: labelled pictures, repeated where they are few, and others beside them.
 
     Args:
         own: Images and labels of labelled pictures.
         data: Images of digits and labels, -1 for none, that shall not be forgotten.
-        classes: What the network learns. Digits that are no classes are left out.
+        classes: Those that the network learns. Digits that are no classes are left out.
         count: How many images of `data` there shall be.
     """
     images, labels = as_classes(data, classes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from mnist_cnn.data.files import DataError
-from mnist_cnn.reading.pictures import find_pictures, shown
+from mnist_cnn.reading.folders import find_pictures, shown
 
 LONGEST = 24
 """Characters that the name of a class may have."""
@@ -19,7 +19,7 @@ CORNERS = ("left", "top", "right", "bottom")
 
 @dataclass(frozen=True)
 class Label:
-    """What somebody says that a picture shows."""
+    """The label that somebody gave a picture."""
 
     path: Path
     names: tuple[str, ...]

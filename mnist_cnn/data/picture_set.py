@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 
 from mnist_cnn.data.files import DataError
 from mnist_cnn.networks import DIGITS
+from mnist_cnn.reading.folders import find_pictures
 from mnist_cnn.reading.models import pretrained_detector
-from mnist_cnn.reading.pictures import Opened, PictureError, find_pictures, read_picture
+from mnist_cnn.reading.pictures import Opened, PictureError, read_picture
 from mnist_cnn.reading.sighting import Layout, Sighting
 from mnist_cnn.reading.symbol import look_for
 
@@ -26,9 +27,9 @@ class SeenPicture:
     opened: Opened | None
     """None where the file could not be read."""
     sighting: Sighting | None
-    """What the detector saw in it."""
+    """The detector's finds in it."""
     remark: str
-    """What the user should know; where the file could not be read, why."""
+    """A note for the user; where the file could not be read, why."""
 
 
 class PictureSet(Dataset):
@@ -45,8 +46,8 @@ class PictureSet(Dataset):
 
         Args:
             places: Files, folders and patterns.
-            layout: What each picture shows.
-            classes: What the network knows that is to read them.
+            layout: Of each picture.
+            classes: Those of the network that is to read them.
 
         Raises:
             DataError: There is no picture in these places.

@@ -1,4 +1,4 @@
-"""What the reader finds in labelled pictures, kept beside them."""
+"""The reader's finds in labelled pictures, kept beside them."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ MARGIN = 0.3
 
 
 class Found(NamedTuple):
-    """What was found in a picture, N symbols."""
+    """The N symbols that were found in a picture."""
 
     digest: str
     """Of the file."""
@@ -60,7 +60,7 @@ class ReadingCache:
         """Finds in a picture what its label says.
 
         Args:
-            label: What is there.
+            label: Of the picture.
             symbols: The classes of all labels that are no digits; see `look_for`.
 
         Returns:

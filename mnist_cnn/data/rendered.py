@@ -15,12 +15,12 @@ from rich.progress import track
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from mnist_cnn import scenes
 from mnist_cnn.atomic import replacing
 from mnist_cnn.checkpoints import DETECTOR
 from mnist_cnn.data import glyphs
 from mnist_cnn.reading.detection import LEAST, detect
 from mnist_cnn.reading.models import load_detector
-from mnist_cnn.scenes import arrangement, doodles, scene, surface, words
 from mnist_cnn.scenes.scene import compose
 
 OVERLAP = 0.5
@@ -63,7 +63,7 @@ def _glyphs(count: int) -> int:
 
 
 def _path(data_dir: Path, count: int, split: str) -> Path:
-    makers = [Path(str(module.__file__)) for module in (arrangement, doodles, scene, surface, words)]
+    makers = sorted(Path(scenes.__path__[0]).glob("*.py"))
     content = b"".join(path.read_bytes() for path in (*makers, DETECTOR, Path(__file__)))
     key = hashlib.sha256(content + glyphs.fingerprint()).hexdigest()[:12]
     return data_dir / f"MNIST_rendered_{split}_{count}_{key}.pt"

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mnist_cnn.data import files, glyphs
 from mnist_cnn.data.glyphs import COUNT
-from mnist_cnn.scenes.arrangement import Pool
+from mnist_cnn.scenes.pool import Pool
 from mnist_cnn.scenes.scene import Scene, compose
 
 

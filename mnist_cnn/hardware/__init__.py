@@ -1,4 +1,4 @@
-"""What this machine can do for speed: keep freed memory, look for GPUs once, compute in bfloat16 by itself."""
+"""Speed that the machine offers: freed memory is kept, GPUs are searched for once, bfloat16 is used if it is native."""
 
 import ctypes
 import os

@@ -3,6 +3,8 @@
 A class is named by this package in checkpoints and config files, whichever file of it holds the class.
 """
 
+from torch import nn
+
 from mnist_cnn.networks.base import (
     MNIST_MEAN,
     MNIST_STD,
@@ -40,5 +42,5 @@ __all__ = [
     "linear_layers",
 ]
 
-for _kind in (ConvNet, CosineCNN, CosineFilters, Crop, GELUMaxPool, MLP, Network, ScalePixels, Towers, TutorialCNN):
+for _kind in [kind for kind in vars().values() if isinstance(kind, type) and issubclass(kind, nn.Module)]:
     _kind.__module__ = __name__

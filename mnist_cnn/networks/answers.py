@@ -13,7 +13,7 @@ def answers(score: Callable[[Tensor], Tensor], images: Tensor, temperature: floa
     Args:
         score: A network in evaluation mode, or what else returns logits or log-probabilities [B, C].
         images: Raw pixels [B, 1, 28, 28].
-        temperature: What the logits are divided by, after https://arxiv.org/abs/1706.04599.
+        temperature: The divisor of the logits, after https://arxiv.org/abs/1706.04599.
         shift: If not 0, copies that are moved by so many pixels to all four sides count half as much each.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What all networks have in common: pixels scaled, features, a classifier."""
+"""The base of all networks: pixels are scaled, then come features and a classifier."""
 
 from collections.abc import Sequence
 from typing import Literal

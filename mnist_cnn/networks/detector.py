@@ -18,7 +18,7 @@ RIM = 400
 
 
 class DetectorOutput(NamedTuple):
-    """What `DetectorNet` says of pictures [B, 3, H, W]."""
+    """The output of `DetectorNet` for pictures [B, 3, H, W]."""
 
     centre: Tensor
     """Logits that the middle of a digit is in a cell, float [B, 1, H / 4, W / 4]."""
@@ -127,7 +127,7 @@ def find(output: DetectorOutput, least: float) -> list[Found]:
     """The peaks of the map of middles, for each picture of a batch.
 
     Args:
-        output: What the network said.
+        output: Of the network.
         least: Lowest score of a digit.
     """
     scores = output.centre.sigmoid()

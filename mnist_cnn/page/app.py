@@ -59,7 +59,7 @@ class Page:
         """Loads the page.
 
         Args:
-            networks: What can answer. Default: what comes with the package, and the best of the newest run.
+            networks: Those that can answer. Default: the bundled ones, and the best of the newest run.
             host: The address or name that the server listens at. With `0.0.0.0` or `::` clients may call it by any
                 IP address, which no domain of a website can be.
             kept: Where labelled pictures are kept. Default: nowhere.
@@ -181,7 +181,7 @@ def _picture(request: Request) -> bytes:
 
 
 def _headers(page: str) -> dict[str, str]:
-    """What keeps browsers from running or loading anything but the page's own script and style."""
+    """Headers that keep browsers from running or loading anything but the page's own script and style."""
     hashes = {
         tag: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         for tag, content in re.findall(r"<(script|style)>(.*?)</\1>", page, flags=re.S)

@@ -53,7 +53,7 @@ class Kept:
 
     @property
     def command(self) -> str:
-        """What to type to train on them."""
+        """The command that trains on them."""
         return f"{program()} fit --config finetune {shlex.quote(f'--data.labelled={self.folder}')}"
 
     def add(self, content: bytes, digits: str) -> None:

@@ -11,7 +11,7 @@ from mnist_cnn.tasks.classifier import DigitClassifier, NetworkError
 
 
 class Networks:
-    """What can answer: the network that was asked for at the start, the bundled one, and the best of the newest run.
+    """The networks that can answer: the one of the start, the bundled one, and the best of the newest run.
 
     A run that ends while the page is served is there without a restart, and a file that has changed is loaded again.
     """
@@ -31,7 +31,7 @@ class Networks:
         self.loaded: dict[str, tuple[tuple[Path, int], torch.nn.Module]] = {}
 
     def labels(self) -> dict[str, str]:
-        """What there is now: for each name what the page calls it."""
+        """The networks there are now: the page's label of each name."""
         labels: dict[str, str] = {}
         files: set[Path] = set()
         for name in (self.first, "pretrained", "best"):
@@ -50,9 +50,7 @@ class Networks:
         Raises:
             CheckpointError: There is none.
         """
-        found = find_checkpoint(name, self.logs)
-        assert found is not None  # only to resume a run
-        return found
+        return find_checkpoint(name, self.logs)
 
     def model(self, name: str) -> torch.nn.Module | None:
         """The model of a name, in evaluation mode; None for the bundled networks, which answer together.

@@ -7,12 +7,13 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from mnist_cnn.checkpoints import CheckpointError
-from mnist_cnn.errors import ScriptParser, fail
 from mnist_cnn.page.keep import KeepError, Kept
 from mnist_cnn.page.networks import Networks
 from mnist_cnn.reading.models import pretrained_classifier, pretrained_detector
+from mnist_cnn.start import fail
 from mnist_cnn.tasks.classifier import NetworkError
 
 try:
@@ -55,8 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.run()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit status 2."""
+        fail(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = ScriptParser(
+    parser = _Parser(
         description="A page to draw digits on, or to drop photos of them: what the network sees, and its answer.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -84,7 +84,7 @@ def pretrained_detector() -> DetectorNet:
 
 
 def probabilities(classifier: nn.Module, images: Picture) -> NDArray[np.float32]:
-    """What a classifier says of images.
+    """The probabilities that a classifier gives images.
 
     Args:
         classifier: A network that returns logits or log-probabilities, on any device; its mode is left as it is.

@@ -20,7 +20,7 @@ from mnist_cnn.reading.sighting import LAYOUTS, Layout
 from mnist_cnn.reading.symbol import look_for
 
 Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor
-"""What can be read; see `read_digits`."""
+"""Pictures in any form that `read_digits` takes."""
 
 
 @overload
@@ -85,9 +85,7 @@ def _classifier(model: nn.Module | None, checkpoint: str | Path | None) -> nn.Mo
         return model
     if checkpoint in (None, "pretrained"):
         return pretrained_classifier()
-    found = find_checkpoint(str(checkpoint), Path("lightning_logs"))
-    assert found is not None
-    return load_classifier(found)
+    return load_classifier(find_checkpoint(str(checkpoint), Path("lightning_logs")))
 
 
 def _opened(picture: Any) -> Opened:

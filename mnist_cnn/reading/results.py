@@ -1,4 +1,4 @@
-"""What was read: rows of digits, each digit with its box, its confidence and its image."""
+"""Results: rows of digits, each digit with its box, its confidence and its image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Row:
     boxes: NDArray[np.float32]
     """Left, top, right, bottom of each digit in pixels of the upright picture, [N, 4]."""
     images: Picture = field(repr=False)
-    """What the classifier saw of each digit, [N, 28, 28]."""
+    """The classifier's input for each digit, [N, 28, 28]."""
 
     @property
     def names(self) -> list[str]:
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class Reading:
-    """What a picture was read as."""
+    """The result for a picture."""
 
     rows: list[Row]
     """In reading order; none where no digit was found."""
@@ -62,7 +62,7 @@ class Reading:
 
     @property
     def picture(self) -> Picture:
-        """What was read, upright: RGB, uint8 [H, W, 3]; large pictures are reduced."""
+        """The picture, upright: RGB, uint8 [H, W, 3]; large pictures are reduced."""
         return self.opened.pixels
 
     @property
@@ -87,7 +87,7 @@ class Reading:
 
     @property
     def images(self) -> Picture:
-        """What the classifier saw of all digits, uint8 [N, 28, 28]."""
+        """The classifier's input for all digits, uint8 [N, 28, 28]."""
         return np.concatenate([row.images for row in self.rows] or [np.zeros((0, 28, 28), np.uint8)])
 
     def __repr__(self) -> str:

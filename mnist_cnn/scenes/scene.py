@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cnn.networks.detector import continued
-from mnist_cnn.scenes.arrangement import Pool, Sheet, arrange
+from mnist_cnn.scenes.arrangement import arrange
+from mnist_cnn.scenes.pool import Pool, Rng
+from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.surface import pictured
 
 SIDE = 192
 """Of a scene, in pixels."""
 WHOLE, GONE = 0.8, 0.35
 """A digit of which so much can be seen is one; one of which less than that can be seen is none."""
-
-Rng = np.random.Generator
 
 
 class Scene(NamedTuple):

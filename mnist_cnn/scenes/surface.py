@@ -1,4 +1,4 @@
-"""What a sheet looks like: paper, board or screen, pens, printed lines, light, desk, camera."""
+"""The picture of a sheet: paper, board or screen, pens, printed lines, light, desk, camera."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.scenes.arrangement import Sheet
 from mnist_cnn.scenes.glyphs import smooth
+from mnist_cnn.scenes.sheet import Sheet
 
 Rng = np.random.Generator
 Ink = NDArray[Any]

@@ -1,4 +1,4 @@
-"""What a batch may be: unpacked, and refused where its pixels are not what networks take."""
+"""Batches in the forms that are taken: unpacked, and refused where networks do not take their pixels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -56,7 +56,7 @@ def check_images(images: Any) -> None:
 
 
 def check_pixels(images: Any) -> None:
-    """As `check_images`, and by their values that pixels are raw; an accelerator waits for that, unless they are uint8.
+    """As `check_images`; also that pixels are raw, by their values. Floating-point ones make an accelerator wait.
 
     Raises:
         DataError: They are from 0 to 1, standardised, not finite or on another scale.

@@ -1,4 +1,4 @@
-"""What a detector is asked for, and what its mistakes cost."""
+"""The targets and the losses of the detector."""
 
 import torch
 import torch.nn.functional as F

@@ -33,25 +33,24 @@ class DigitDetector(L.LightningModule):
         """The recipe: AdamW, the learning rate raised and lowered again in one cycle.
 
         Args:
-            network: What is trained: takes RGB pixels 0 to 255 [B, 3, H, W] and returns a `DetectorOutput`. Default:
+            network: Takes RGB pixels 0 to 255 [B, 3, H, W] and returns a `DetectorOutput`. Default:
                 `DetectorNet`.
             learning_rate: The highest.
             weight_decay: Decoupled from the gradient.
             warmup: Share of all steps in which the learning rate rises.
-            weights: What a new run starts from instead of chance: `pretrained`, `best` or `last` of the newest run, or
-                a file.
+            weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the
+                newest run, or a file.
         """
         super().__init__()
         self.save_hyperparameters(ignore=["network", "weights"])
         self.network = network or DetectorNet()
         if weights is not None:
             path = find_checkpoint(weights, Path("lightning_logs"), pretrained=DETECTOR)
-            assert path is not None  # only to resume there may be none
             load_weights(self.network, read_checkpoint(path)["state_dict"], path)
         self.scores = DetectionScores()
 
     def forward(self, pictures: Tensor) -> DetectorOutput:
-        """What the network says of pictures, RGB 0 to 255 [B, 3, H, W]."""
+        """The network's output for pictures, RGB 0 to 255 [B, 3, H, W]."""
         output: DetectorOutput = self.network(pictures)
         return output
 

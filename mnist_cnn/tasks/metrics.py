@@ -1,4 +1,4 @@
-"""What is counted of a stage, exactly and cheaply: loss, accuracy, calibration."""
+"""Metrics of a stage, exact and cheap: loss, accuracy, calibration."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -39,7 +39,7 @@ class Totals(Metric):
         return self.loss / self.images, self.hits / self.digits.clamp(min=1)
 
     def take_new(self) -> Tensor:
-        """What this process added since the last call: sums of loss, hits, digits and images, float [4]."""
+        """Added by this process since the last call: sums of loss, hits, digits and images, float [4]."""
         sums = torch.stack([self.loss.float(), self.hits.float(), self.digits.float(), self.images.float()])
         new, self.taken = sums - self.taken, sums
         return new
@@ -87,7 +87,7 @@ class StageMetrics:
         return values
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """What was counted so far, by metric and name, summed over all processes; empty after `reset`."""
+        """The counts so far, by metric and name, summed over all processes; empty after `reset`."""
         states: dict[str, dict[str, Any]] = {}
         for name, metric in self.metrics.items():
             if metric.update_called:

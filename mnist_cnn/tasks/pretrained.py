@@ -19,5 +19,4 @@ def load_pretrained(checkpoint: str | Path = "pretrained") -> DigitClassifier:
             `DigitClassifier.load_from_checkpoint`.
     """
     found = find_checkpoint(str(checkpoint), Path("lightning_logs"))
-    assert found is not None  # only to resume there may be none
     return DigitClassifier.load_from_checkpoint(found, map_location="cpu").eval()

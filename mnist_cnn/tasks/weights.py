@@ -20,7 +20,7 @@ def start_from(
 
     Args:
         weights: `pretrained`, `best` or `last` of the newest run, or a file.
-        network: What gets the weights, with ten outputs or as many as the checkpoint has classes. Default: the
+        network: That gets the weights, with ten outputs or as many as the checkpoint has classes. Default: the
             checkpoint's own network.
         classes: That it shall have. Default: the checkpoint's own.
 
@@ -32,7 +32,6 @@ def start_from(
         CheckpointError: The checkpoint cannot be found or read, or has weights of another network.
     """
     path = find_checkpoint(str(weights), Path("lightning_logs"))
-    assert path is not None  # only to resume there may be none
     kept: dict[str, Any] = {}
     if network is None:
         loaded = load_classifier(path)

@@ -1,4 +1,4 @@
-"""Training runs that `kinds.py` does something to: where they run, what they leave, and whether it is the same."""
+"""Training runs that `campaign.py` does something to: where they run, what they leave, and whether it is the same."""
 
 import multiprocessing
 import os

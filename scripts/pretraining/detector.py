@@ -1,4 +1,4 @@
-"""What is fitted to a trained detector: how its scores become probabilities, and how much its answers weigh."""
+"""Fits to a trained detector: how its scores become probabilities, and how much its answers weigh."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import detect
 from mnist_cnn.reading.models import probabilities
-from mnist_cnn.scenes.arrangement import Pool
+from mnist_cnn.scenes.pool import Pool
 from mnist_cnn.scenes.scene import SIDE, compose
 
 SEED = 9

@@ -1,4 +1,4 @@
-"""What experiments measure while a network is trained: scores after each epoch, and what its layers do."""
+"""Measures of a network in training: scores after each epoch, and probes of its layers."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 PROBE_IMAGES = 1000
-"""The first images of the training set, with which a network's layers are looked at."""
+"""The first images of the training set, with which a network's layers are probed."""
 
 STEPS = 100
 """Training steps whose loss is stored one by one."""
@@ -21,7 +21,7 @@ Result = dict[str, Any]
 
 
 class Measures(Callback):
-    """Scores on the test set after each epoch, and a look into the layers before and after the first."""
+    """Scores on the test set after each epoch, and probes of the layers before and after the first."""
 
     def __init__(self, advance: Callable[[], None]) -> None:
         self.advance = advance
@@ -30,7 +30,7 @@ class Measures(Callback):
         self.losses: list[float] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Looks at the network as it was initialised."""
+        """Probes the network as it was initialised."""
         self.probes["start"] = self._probe(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -86,7 +86,7 @@ def score(model: nn.Module, images: Tensor, labels: Tensor, dropout: bool = Fals
 
 
 def probe(model: nn.Module, images: Tensor, labels: Tensor) -> Result:
-    """What the layers do with some images, without dropout.
+    """Probes the layers with some images, without dropout.
 
     Args:
         model: Gives log-probabilities [B, 10].
@@ -113,18 +113,18 @@ def probe(model: nn.Module, images: Tensor, labels: Tensor) -> Result:
     for hook in hooks:
         hook.remove()
     model.train(was_training)
-    looks = []
+    probes = []
     for name, gradient in zip(layers, gradients, strict=True):
         positive = (outputs[name].detach() > 0).transpose(0, 1).flatten(1)
-        look = {
+        seen = {
             "rms": float(outputs[name].detach().square().mean().sqrt()),
             "gradient": float(gradient.norm()),
             "dead": float((~positive.any(dim=1)).float().mean()),
             "active": float(positive.float().mean()),
         }
-        looks.append({"layer": name.removeprefix("network."), **{key: _rounded(look[key]) for key in look}})
+        probes.append({"layer": name.removeprefix("network."), **{key: _rounded(seen[key]) for key in seen}})
     sure = (log_probs.max(dim=1).values > math.log(0.99)).float().mean()
-    return {"loss": _rounded(float(loss.detach())), "sure": _rounded(float(sure)), "layers": looks}
+    return {"loss": _rounded(float(loss.detach())), "sure": _rounded(float(sure)), "layers": probes}
 
 
 def _rounded(value: float) -> float:

@@ -18,7 +18,7 @@ from conftest import UserNet, processes
 from mnist_cnn import DigitClassifier
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
-from mnist_cnn.checkpoints import CheckpointError, find_checkpoint, newest_run
+from mnist_cnn.checkpoints import CheckpointError, find_to_resume, newest_run
 from mnist_cnn.cli import main
 from mnist_cnn.cli.runs import locked
 
@@ -373,11 +373,11 @@ class TestWriting:
         folder.mkdir(parents=True)
         (folder / ".last.ckpt.partial").write_bytes(b"half")
         assert newest_run(tmp_path) == folder.parent
-        assert find_checkpoint("last", tmp_path, resume=True) is None
+        assert find_to_resume("last", tmp_path) is None
         with replacing(folder / "last.ckpt") as file:
             file.write(b"whole")
         assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
-        assert find_checkpoint("last", tmp_path, resume=True) == folder / "last.ckpt"
+        assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
 
     def test_a_full_disk_ends_training_with_one_line(
         self, cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ import torch
 from conftest import processes
 from torchvision import datasets
 
-from mnist_cnn.data import files
+from mnist_cnn.data import bundle, files
 from mnist_cnn.data.files import MNIST_SHA256, DataError, load, prepare
 
 NAME = "t10k-labels-idx1-ubyte"
@@ -36,12 +36,12 @@ def copy(mnist_dir: Path, target: Path) -> Path:
 
 
 def test_the_bundle_is_the_original_and_small_enough() -> None:
-    packed = list(files.BUNDLE.glob("*.xz"))
+    packed = list(bundle.BUNDLE.glob("*.xz"))
     assert {path.stem for path in packed} == set(MNIST_SHA256)
     assert sum(path.stat().st_size for path in packed) <= 9_500_000
     for name, digest in MNIST_SHA256.items():
-        assert hashlib.sha256(files._unbundle(name)).hexdigest() == digest
-    assert "Attribution-ShareAlike 3.0" in (files.BUNDLE / "LICENSE.md").read_text()
+        assert hashlib.sha256(bundle.unbundle(name)).hexdigest() == digest
+    assert "Attribution-ShareAlike 3.0" in (bundle.BUNDLE / "LICENSE.md").read_text()
 
 
 def test_unpacks_the_bundle_where_no_mirror_answers_and_verifies_afterwards(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_mirror_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
         def do_GET(self) -> None:
             release.wait(60)
 
-    monkeypatch.setattr(files, "MIRROR_SECONDS", 0.5)
+    monkeypatch.setattr(bundle, "MIRROR_SECONDS", 0.5)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hangs) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(datasets.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
@@ -192,12 +192,12 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None
 
 
 def test_a_damaged_installation_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BUNDLE", tmp_path)
+    monkeypatch.setattr(bundle, "BUNDLE", tmp_path)
     with pytest.raises(DataError, match="reinstall"):
         prepare("MNIST", tmp_path / "data")
     (tmp_path / f"{NAME}.xz").write_bytes(b"\xfd7zXZ\0garbage")
     with pytest.raises(DataError, match="reinstall"):
-        files._unbundle(NAME)
+        bundle.unbundle(NAME)
 
 
 def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:

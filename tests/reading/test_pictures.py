@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_cnn.reading.pictures import PictureError, find_pictures, from_image, read_picture
+from mnist_cnn.reading.folders import find_pictures
+from mnist_cnn.reading.pictures import PictureError, from_image, read_picture
 
 GREY = np.tile(np.linspace(40, 220, 60, dtype=np.uint8), (40, 1))
 """A ramp, dark to the left."""

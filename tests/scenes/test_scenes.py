@@ -4,7 +4,7 @@ import torch
 
 from mnist_cnn.data.scenes import collate
 from mnist_cnn.scenes import glyphs, templates, words
-from mnist_cnn.scenes.arrangement import Pool
+from mnist_cnn.scenes.pool import Pool
 from mnist_cnn.scenes.scene import SIDE, compose
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import benchmark
 import pytest
 import torch
-from speed import peers
+from speed import peers, sides
 
+from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import files
 
 
@@ -51,7 +52,7 @@ def test_peers_learn_epoch_by_epoch(few_digits: None, name: str, epochs: int, mo
 
 
 def test_a_peer_stops_where_it_reached_what_is_asked(few_digits: None) -> None:
-    assert benchmark.peer("tutorial", target=0.0)(0)["accuracy"] < 0.5
+    assert sides.peer("tutorial", target=0.0)(0)["accuracy"] < 0.5
 
 
 def test_sides_take_turns_and_ratios_are_paired(
@@ -67,7 +68,7 @@ def test_sides_take_turns_and_ratios_are_paired(
         return {**own, "seconds": times[name][seed], "accuracy": 0.99 + seed / 1000, "process": 50.0}
 
     monkeypatch.setattr(benchmark, "run_side", side)
-    benchmark.main(["ladder", "--rounds=3", "--sides", "fast", "tutorial", f"--output={tmp_path}"])
+    run_script(benchmark.main, ["ladder", "--rounds=3", "--sides", "fast", "tutorial", f"--output={tmp_path}"])
     assert turns == ["fast", "tutorial"] * 3
     text = (tmp_path / "benchmark.md").read_text()
     assert "| `fast` | 2.00 | 99.10 ± 0.10% | 50.00 | 1.00 | 3 |" in text
@@ -77,19 +78,27 @@ def test_sides_take_turns_and_ratios_are_paired(
 
 
 def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    sides = {
-        "well": benchmark.Side("well", command=("-c", "pass")),
-        "ill": benchmark.Side("ill", command=("-c", "raise SystemExit('no luck')")),
+    both = {
+        "well": sides.Side("well", command=("-c", "pass")),
+        "ill": sides.Side("ill", command=("-c", "raise SystemExit('no luck')")),
     }
-    monkeypatch.setitem(benchmark.RACES, "startup", sides)
+    monkeypatch.setitem(sides.RACES, "startup", both)
     assert list(benchmark.run_side("startup", "well", 0)) == ["process"]
     with pytest.raises(SystemExit, match="error: ill failed: no luck"):
         benchmark.run_side("startup", "ill", 0)
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["epoch", "--rounds=0"], ["epoch", "--sides", "nobody"]])
-def test_wrong_arguments(arguments: list[str], fails: Callable[..., str]) -> None:
-    fails(benchmark.main, arguments)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "--races=[nonsense]: give a list, each item epoch, ladder, startup or ddp"),
+        (["epoch", "--rounds=0"], "--rounds=0: give a whole number above 0"),
+        (["epoch", "--sides", "nobody"], "--sides names none of fit, fit_bf16, "),
+        (["--round=3"], "unrecognized arguments: --round=3 (did you mean --rounds?)"),
+    ],
+)
+def test_wrong_arguments(arguments: list[str], message: str, fails: Callable[..., str]) -> None:
+    assert message in fails(run_script, benchmark.main, arguments)
 
 
 @pytest.mark.slow
@@ -97,9 +106,9 @@ def test_fit_is_timed_and_tested(
     monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(files, "default_data_dir", lambda: mnist_dir)
-    result = benchmark.fit(0, "--trainer.limit_train_batches=3", "--trainer.max_epochs=2", "--trainer.accelerator=cpu")
+    result = sides.fit(0, "--trainer.limit_train_batches=3", "--trainer.max_epochs=2", "--trainer.accelerator=cpu")
     assert 0 < result["epoch"] <= result["seconds"]
-    side = benchmark.Side("tiny", lambda seed: result)
-    monkeypatch.setitem(benchmark.RACES, "epoch", {"fit": side})
-    benchmark.main(["--side", "epoch", "fit", "0"])
+    side = sides.Side("tiny", lambda seed: result)
+    monkeypatch.setitem(sides.RACES, "epoch", {"fit": side})
+    benchmark.run_here("epoch", "fit", 0)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["memory"] > 10

@@ -7,6 +7,8 @@ import ensemble
 import pytest
 import torch
 
+from mnist_cnn.cli.script import run_script
+
 CONFIG = str(Path(ensemble.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
 Fails = Callable[..., str]
 
@@ -15,7 +17,7 @@ Fails = Callable[..., str]
 def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.chdir(tmp_path)
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
-    return lambda *arguments: ensemble.main([f"--config={CONFIG}", "--output=out", *others, *arguments])
+    return lambda *arguments: run_script(ensemble.main, [f"--config={CONFIG}", "--output=out", *others, *arguments])
 
 
 def test_members_are_trained_once_and_averaged(
@@ -50,7 +52,11 @@ def test_the_mean_can_be_right_where_single_members_err() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(["--members=0"], "at least 1"), (["--config=none.yaml"], "no config file 'none.yaml'")]
+    ("arguments", "message"),
+    [
+        (["--members=0"], "--members=0: give a whole number above 0"),
+        (["--config=none.yaml"], "no config file 'none.yaml'"),
+    ],
 )
 def test_wrong_arguments(call: Callable[..., None], fails: Fails, arguments: list[str], message: str) -> None:
     assert message in fails(call, *arguments)

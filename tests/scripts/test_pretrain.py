@@ -11,6 +11,7 @@ from drawn import enlarged, finished, on_paper
 
 from mnist_cnn import DigitClassifier, read_digits
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, read_checkpoint
+from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import files
 
 CONFIG = str(Path(pretrain.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
@@ -22,7 +23,7 @@ Fails = Callable[..., str]
 def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.chdir(tmp_path)
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
-    return lambda *arguments: pretrain.main([f"--config={CONFIG}", "--folder=run", *others, *arguments])
+    return lambda *arguments: run_script(pretrain.main, [f"--config={CONFIG}", "--folder=run", *others, *arguments])
 
 
 def test_the_bundled_weights_are_slim_data_that_every_verb_takes(

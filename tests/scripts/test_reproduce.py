@@ -15,6 +15,7 @@ from torch import nn
 from tutorials import measures, training
 
 from mnist_cnn import DigitClassifier
+from mnist_cnn.cli.script import run_script
 from mnist_cnn.networks import MLP
 
 Call = Callable[..., None]
@@ -31,7 +32,7 @@ def tiny(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setattr(measures, "score", lambda model, x, y, **rest: score(model, x[:100], y[:100], **rest))
 
     def call(*arguments: str) -> None:
-        experiments.end_with_one_line(reproduce.main, [*arguments, "--output=out", f"--data-dir={mnist_dir}"])
+        run_script(reproduce.main, [*arguments, "--output=out", f"--data-dir={mnist_dir}"], experiments.INTERRUPTED)
 
     return call
 
@@ -144,8 +145,8 @@ def test_an_interrupted_run_stores_nothing(tiny: Call, monkeypatch: pytest.Monke
         (["--systems", "mnist_conv", "mnist_conv"], "--systems repeats mnist_conv"),
         (["--seeds", "0", "1", "0"], "--seeds repeats 0"),
         (["--seeds", "-1"], "--seeds"),
-        (["--seeds", "one"], "--seeds: one is not a whole number of at least 0"),
-        (["--epochs", "0"], "--epochs: 0 is not a whole number of at least 1"),
+        (["--seeds", "one"], "--seeds=[one]: give a list, each item a whole number, 0 or more"),
+        (["--epochs", "0"], "--epochs=0: give a whole number above 0"),
         (["--workers", "0"], "--workers"),
         (["--frob"], "unrecognized arguments: --frob"),
     ],

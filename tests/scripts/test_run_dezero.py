@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tutorials import training
 
+from mnist_cnn.cli.script import run_script
+
 pytestmark = pytest.mark.skipif(find_spec("dezero") is None, reason="needs the extra dezero")
 
 
@@ -14,7 +16,7 @@ def test_both_sides_of_the_mlp(mnist_dir: Path, monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(run_dezero, "LIMIT", 500)
     monkeypatch.setattr(training, "TRAIN_BATCHES", 5)
-    run_dezero.main(["--systems", "dezero_mlp", "--epochs=1", f"--data-dir={mnist_dir}"])
+    run_script(run_dezero.main, ["--systems", "dezero_mlp", "--epochs=1", f"--data-dir={mnist_dir}"])
     header, _, row = capsys.readouterr().out.strip().splitlines()[-3:]
     values = dict(zip(header.split(" | "), row.split(" | "), strict=True))
     accuracies = [float(values[f"test accuracy, {side}"].rstrip("%")) for side in ("DeZero", "ours")]

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import experiments
 import pytest
 import study
 from test_reproduce import stored, tiny  # noqa: F401  # the fixture
 from tutorials import training
+
+from mnist_cnn.cli.script import run_script
 
 Fails = Callable[..., str]
 
@@ -16,7 +17,7 @@ Fails = Callable[..., str]
 @pytest.fixture
 def tiny_study(tiny: object, mnist_dir: Path) -> Callable[..., None]:  # noqa: F811
     def call(*arguments: str) -> None:
-        experiments.end_with_one_line(study.main, [*arguments, "--output=out", f"--data-dir={mnist_dir}"])
+        run_script(study.main, [*arguments, "--output=out", f"--data-dir={mnist_dir}"])
 
     return call
 
@@ -64,7 +65,7 @@ def test_tables_plots_and_resuming(
 
 
 def test_bad_input(tiny_study: Callable, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "--epochs: 0" in fails(tiny_study, "--epochs=0")
+    assert "--epochs=0: give" in fails(tiny_study, "--epochs=0")
     assert "--seeds repeats 2" in fails(tiny_study, "--seeds", "2", "2")
     monkeypatch.setattr(study, "cells", lambda: [("unit", "torch", "0.5", "30")])
     tiny_study("--epochs=1", "--seeds", "0")

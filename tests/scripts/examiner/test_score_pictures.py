@@ -22,6 +22,7 @@ from examiner.strokes import Glyph
 from examiner.tracing import LOOPS
 from PIL import Image, ImageOps
 
+from mnist_cnn.cli.script import run_script
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
 
 
@@ -236,7 +237,7 @@ def test_the_command_writes_once_and_scores(
     monkeypatch.setattr(score_pictures, "mnist_cnn", predict)
     options = ["--count=2", "--seed=1", f"--data-dir={mnist_dir}", "--workers=1", f"--output={tmp_path / 'out'}"]
     options += ["--only", "palette", "row, drawn", "blank page", "page, one"]
-    score_pictures.main(options)
+    run_script(score_pictures.main, options)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
     assert len(written) == 8 + 1
     with (tmp_path / "out" / "labels.csv").open() as file:
@@ -246,7 +247,7 @@ def test_the_command_writes_once_and_scores(
     assert all((tmp_path / "out" / row["file"]).exists() for row in rows)
     capsys.readouterr()
 
-    score_pictures.main([*options, "--ckpt_path=best"])
+    run_script(score_pictures.main, [*options, "--ckpt_path=best"])
     assert asked == [("digit", "best"), ("row", "best"), ("page", "best"), ("digit", "best")]
     assert written.items() <= {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}.items()
     assert "| palette PNG | 2 | 1 | 50.0% | 9.5% to 90.5% | 0.750 | 0.750 | 0 | 0 | 0 |" in capsys.readouterr().out
@@ -255,8 +256,8 @@ def test_the_command_writes_once_and_scores(
 def test_what_a_user_can_mend_is_one_line(tmp_path: Path, fails: Callable[..., str]) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     output = f"--output={tmp_path}"
-    assert "holds other files" in fails(score_pictures.main, [output, "--only", "palette"])
-    assert "fits no difficulty" in fails(score_pictures.main, [output, "--only", "nonsense"])
-    assert "at least 1" in fails(score_pictures.main, [output, "--count=0"])
+    assert "holds other files" in fails(run_script, score_pictures.main, [output, "--only", "palette"])
+    assert "fits no difficulty" in fails(run_script, score_pictures.main, [output, "--only", "nonsense"])
+    assert "--count=0: give a whole number above 0" in fails(run_script, score_pictures.main, [output, "--count=0"])
     (tmp_path / "labels.csv").write_text("file,digits\n")
-    assert "lacks left" in fails(score_pictures.main, [output, "--only", "palette"])
+    assert "lacks left" in fails(run_script, score_pictures.main, [output, "--only", "palette"])

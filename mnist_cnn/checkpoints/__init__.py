@@ -1,0 +1,37 @@
+"""Checkpoints: found by name, and read without trusting what they say."""
+
+from mnist_cnn.checkpoints.finding import (
+    DETECTOR,
+    PRETRAINED,
+    elsewhere,
+    find_checkpoint,
+    find_to_resume,
+    newest_run,
+    note_elsewhere,
+)
+from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, read_checkpoint
+from mnist_cnn.checkpoints.trust import (
+    INSTANTIATOR,
+    check_hyperparameters,
+    checkpoint_arguments,
+    foreign_training,
+    is_known_class,
+)
+
+__all__ = [
+    "DETECTOR",
+    "INSTANTIATOR",
+    "PRETRAINED",
+    "CheckpointError",
+    "CheckpointNotFoundError",
+    "check_hyperparameters",
+    "checkpoint_arguments",
+    "elsewhere",
+    "find_checkpoint",
+    "find_to_resume",
+    "foreign_training",
+    "is_known_class",
+    "newest_run",
+    "note_elsewhere",
+    "read_checkpoint",
+]
