@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -192,7 +193,8 @@ def _holds_others(scores: Tensor, area: Tensor, part: Tensor) -> Tensor:
     holds = torch.zeros(len(scores), dtype=torch.bool)
     for k in range(len(scores)):
         inside = sure[(part[k, sure] > 0.8) & (area[sure] < 0.4 * area[k])]
-        amount, apart = 0.0, []
+        amount = 0.0
+        apart: list[int] = []
         for j in inside.tolist():
             if all(part[j, other] < 0.3 for other in apart):
                 apart.append(j)
