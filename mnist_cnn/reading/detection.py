@@ -145,9 +145,10 @@ def _resized(picture: Picture, shape: tuple[int, int], factor: float) -> Picture
     """A picture, or one of its scales, at a scale of the picture's shape."""
     height, width = (max(1, round(side * factor)) for side in shape)
     method = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
-    return (
-        picture if (height, width) == picture.shape[:2] else cv2.resize(picture, (width, height), interpolation=method)
-    )
+    if (height, width) == picture.shape[:2]:
+        return picture
+    resized: Any = cv2.resize(picture, (width, height), interpolation=method)
+    return resized
 
 
 def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor: float) -> _Scale:
