@@ -34,6 +34,7 @@ import torch
 import torch.nn.functional as F
 
 import mnist_cnn
+from mnist_cnn.hardware import has_bfloat16
 from mnist_cnn.start import THREADS
 
 Result = dict[str, float]
@@ -238,8 +239,12 @@ def print_result(side: Side, seed: int) -> None:
 
 
 def pick(race: str, names: Sequence[str] | None) -> list[str]:
-    """The sides that take part."""
-    return [name for name in RACES[race] if names is None or name in names]
+    """The sides that take part: not that which takes most of the time where bfloat16 is emulated, unless asked for."""
+    chosen = [name for name in RACES[race] if names is None or name in names]
+    if names is None and "fit_bf16" in chosen and not has_bfloat16("cpu"):
+        chosen.remove("fit_bf16")
+        print(f"{race}: without fit_bf16, for want of bfloat16 instructions; --sides fit fit_bf16 runs it all the same")
+    return chosen
 
 
 def prepare() -> None:

@@ -87,6 +87,17 @@ def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
         benchmark.run_side("startup", "ill", 0)
 
 
+def test_emulated_bfloat16_takes_part_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "has_bfloat16", lambda accelerator: False)
+    assert benchmark.pick("epoch", None) == ["fit", "bare_loop", "torchvision"]
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert benchmark.pick("epoch", ["fit_bf16"]) == ["fit_bf16"]
+    monkeypatch.setattr(benchmark, "has_bfloat16", lambda accelerator: True)
+    assert "fit_bf16" in benchmark.pick("epoch", None)
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["epoch", "--rounds=0"], ["epoch", "--sides", "nobody"]])
 def test_wrong_arguments(arguments: list[str], fails: Callable[..., str]) -> None:
     fails(benchmark.main, arguments)
