@@ -25,7 +25,7 @@ from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, find_checkpoint, read_checkpoint
-from mnist_cnn.cli import DigitCLI, detector_cli, fail, run
+from mnist_cnn.cli import DigitCLI, fail, run, task
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.data import glyphs
 from mnist_cnn.data.files import default_data_dir
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="the checkpoint (default: the package's own)")
     options, others = parser.parse_known_args(arguments)
     options.config = Path(config_file(options.config))
-    is_detector = detector_cli.is_meant([f"--config={options.config}"])
+    is_detector = task.is_detector([f"--config={options.config}"])
     options.output = options.output or (DETECTOR if is_detector else PRETRAINED)
     if options.output.is_dir():
         fail(f"{options.output} is a folder: choose a file with --output=FILE.ckpt")
