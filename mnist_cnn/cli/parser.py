@@ -6,6 +6,7 @@ import sys
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
+from lightning.pytorch import callbacks, loggers, profilers
 from lightning.pytorch.cli import LightningArgumentParser
 
 from mnist_cnn import networks
@@ -15,7 +16,10 @@ from mnist_cnn.cli.words import NETWORKS, OPTIONS
 from mnist_cnn.hints import CLASS, either, in_words
 from mnist_cnn.start import fail, program
 
-REASON = r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"
+REASON = (
+    r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"
+    r"|Give the full class path to avoid ambiguity: [\w.]+(, [\w.]+)*\b"
+)
 """What is wrong with a class, in the words of jsonargparse."""
 
 
@@ -33,6 +37,14 @@ RENAMED = {
     "trainer.resume_from_checkpoint": "ckpt_path",
 }
 """Options of other command lines, and what they are called here."""
+
+
+CLASSES = {
+    "trainer.callbacks": callbacks.__all__,
+    "trainer.logger": loggers.__all__,
+    "trainer.profiler": profilers.__all__,
+}
+"""Classes of Lightning that options take by name."""
 
 
 class OneLineParser(LightningArgumentParser):
@@ -154,7 +166,9 @@ class OneLineParser(LightningArgumentParser):
         why = re.search(REASON, reason)
         known = {"model.network": NETWORKS, "data.augment": ["RandomAffine", "RandomElastic"]}.get(key)
         if not known:
-            return f"{why[0] if why else 'it is no such class'}; `{program()} fit --help-all` lists the classes"
+            close = difflib.get_close_matches(given, CLASSES.get(key, ()), n=1)
+            meant = f", did you mean {close[0]}?" if close else ";"
+            return f"{why[0] if why else 'it is no such class'}{meant} `{program()} fit --help-all` lists the classes"
         missing = re.search(r"no attribute '(\w+)'", reason)
         close = difflib.get_close_matches(missing[1] if missing else given, known, n=1)
         meant = f", did you mean {close[0]}?" if close else ""

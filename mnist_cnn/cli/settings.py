@@ -62,6 +62,8 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
             f"--trainer.strategy={config['trainer']['strategy']} is for notebooks: give --trainer.strategy=ddp, which "
             f"starts as many processes"
         )
+    if config["trainer"]["profiler"] == "xla":
+        raise SettingsError("--trainer.profiler=xla is for TPUs: give simple, advanced or pytorch")
     config["ckpt_path"] = str(checkpoint) if checkpoint else None
     if verb != "export":  # which never does
         config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
@@ -90,6 +92,13 @@ def _choose_monitor(verb: str, config: Namespace) -> None:
         raise DataError(f"nothing to validate with --{nothing}=0: give a larger one, or use test")
     if nothing and checkpoint["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE, F_SCORE):
         checkpoint["monitor"] = None
+
+
+def check_groups(config: Namespace) -> None:
+    """Refuses a value in the place of a group of options, as a config file may have it."""
+    for group in ("model", "data", "trainer"):
+        if not isinstance(config[group], Namespace):
+            raise SettingsError(f"in the config, {group} is {config[group]!r}: give its options, one a line")
 
 
 def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:

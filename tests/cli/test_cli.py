@@ -308,7 +308,7 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=Nope"], "--model.network=Nope: .*give MLP, .* or the import path of your own"),
     (["fit", "--model.network=ConvNt"], "did you mean ConvNet"),
     (["fit", "--model.network=MLP", "--model.network.hiden=[3]"], "did you mean --model.network.hidden"),
-    (["fit", "--trainer.callbacks=EarlyStoping"], "=EarlyStoping: .*lists the classes"),
+    (["fit", "--trainer.callbacks=EarlyStoping"], r"=EarlyStoping: .*did you mean EarlyStopping\?.*lists the classes"),
     (["fit", "fast"], r"unrecognized arguments: fast \(did you mean --config fast\?"),
     (["fit", "--lr=1"], r"did you mean --model.learning_rate\?"),
     (["fit", "--optimizer=Adam", "--optimizer.lr=1"], r"did you mean --model.optimizer\?"),
@@ -399,13 +399,14 @@ def test_an_unwritable_data_dir(cli: Cli, fails: Fails, monkeypatch: pytest.Monk
 
 
 BAD_CONFIGS = {
-    b"model: 5": "model",
+    b"model: 5": "in the config, model is 5: give its options",
     b"\xff\xfe\x00": "bad.yaml|config",
     b"{": "bad.yaml|config",
     b"nope: 1": "an option that is none, nope",
     b"{data: {val_size: 0.1}}": "in the config, data.val_size.*: give a whole number from 0 to 59,999",
     b"{model: {learning_rat: 1}}": "learning_rat .did you mean --model.learning_rate",
-    b"{model: {network: {class_path: MLP, init_args: {hiden: [3]}}}}": "hiden .did you mean hidden",
+    b"{model: {network: {class_path: mnist_cnn.MLP, init_args: {hiden: [3]}}}}": "hiden .did you mean hidden",
+    b"{model: {network: MLP}}": "full class path.*mnist_cnn.MLP",
     b"{model: {network: {class_path: mnist_cnn.networks.ML}}}": "did you mean MLP",
     b"{model: {optimizer: {class_path: torch.optim.SGD, init_args: {momentumm: 1}}}}": "did you mean momentum",
 }
