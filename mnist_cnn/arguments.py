@@ -2,12 +2,12 @@
 
 import functools
 import os
-import re
 import types
-from collections.abc import Callable
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser
+
+from mnist_cnn.hints import CLASS, in_words
 
 
 def check_arguments(scope: dict[str, Any]) -> None:
@@ -32,7 +32,9 @@ def check_arguments(scope: dict[str, Any]) -> None:
         except Exception:  # whatever jsonargparse meets in a foreign object
             right = False
         if not right:
-            raise ValueError(f"{kind.__name__}: {name} is {repr(value)[:80]}: give {_words(hint)}")
+            raise ValueError(
+                f"{kind.__name__}: {name} is {repr(value)[:80]}: give {in_words(hint).replace(CLASS, 'a ')}"
+            )
 
 
 @functools.cache
@@ -50,22 +52,6 @@ def without_paths(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_paths(item) for item in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _words(hint: Any) -> str:
-    """A type hint in words."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return " or ".join(map(_words, inner))
-    if origin is Literal:
-        return ", ".join(map(repr, inner))
-    if origin is Callable:
-        return f"a class that makes a {inner[1].__name__}"
-    if origin or hint is type(None):
-        return "None" if hint is type(None) else re.sub(r"\b[\w.]+\.(?=\w)", "", str(hint))
-    if hint.__module__.startswith("jsonargparse"):  # PositiveInt and the like
-        return f"a {hint.__doc__}"
-    return f"a {hint.__name__}"
 
 
 def class_spec(name: str, value: Any) -> Any:

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+import mnist_cnn
 from mnist_cnn.atomic import replacing
 from mnist_cnn.checkpoints import read_checkpoint
 from mnist_cnn.data.datamodule import DigitDataModule
@@ -39,25 +40,28 @@ class DigitTrainer(Trainer):
         model: DigitClassifier,
         datamodule: DigitDataModule,
         ckpt_path: str | None = None,
-        format: Format = "onnx",
+        format: Format | None = None,
         output: str | None = None,
     ) -> None:
         """Writes the network of a checkpoint to one file that runs without this package.
 
         The file takes raw pixels, uint8 [N, 1, 28, 28] for any N, as `images`, and gives `log_probabilities`,
-        float32 [N, C]. The names of the C classes are in it, too, apart by spaces: in ONNX as the metadata `classes`,
-        in PT2 as the extra file `classes`. It is read back and compared with the checkpoint on 1,000 training images.
+        float32 [N, C]. In it are, too, the names of the C classes, apart by spaces, and the version of this package:
+        in ONNX as the metadata `classes` and `version`, in PT2 as extra files of these names. It is read back and
+        compared with the checkpoint on 1,000 training images.
 
         Args:
             model: The network gets the weights of the checkpoint.
             datamodule: Where the images are from.
             ckpt_path: `pretrained`, which comes with the package; `best` or `last` of the newest run; or a file.
             format: `onnx`, for ONNX Runtime and what else reads ONNX, or `pt2`, for `torch.export.load` in PyTorch.
+                Default: what the ending of the file says, else `onnx`.
             output: The file to write, complete or not at all. Default: `digits.onnx` or `digits.pt2`.
 
         Raises:
             ExportError: The file cannot be made or written, or its results differ by more than 0.0001.
         """
+        format = format or ("pt2" if Path(output or "").suffix.lower() == ".pt2" else "onnx")
         path = Path(output or f"digits.{format}")
         _check_path(path, format)
         if ckpt_path is not None:
@@ -141,14 +145,19 @@ def _converted(model: DigitClassifier, format: Format) -> bytes:
     program = torch.export.export(model, (example,), dynamic_shapes=({0: torch.export.Dim("N")},))
     content = io.BytesIO()
     if format == "pt2":
-        torch.export.save(program, content, extra_files={"classes": " ".join(model.classes)})
+        torch.export.save(program, content, extra_files=_about(model))
         return content.getvalue()
     converted = torch.onnx.export(
         program, dynamo=True, verbose=False, input_names=["images"], output_names=["log_probabilities"]
     )
     assert converted is not None
-    converted.model.metadata_props["classes"] = " ".join(model.classes)
+    converted.model.metadata_props.update(_about(model))
     return converted.model_proto.SerializeToString()
+
+
+def _about(model: DigitClassifier) -> dict[str, str]:
+    """What a file says of itself."""
+    return {"classes": " ".join(model.classes), "version": mnist_cnn.__version__}
 
 
 def _load(path: Path, format: Format) -> Callable[[Tensor], Tensor]:

@@ -1,8 +1,10 @@
 """The start of a program: settings that must be made before torch is loaded, and words that need no torch."""
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +23,19 @@ def before_torch() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.update({name: os.environ.get(name, value) for name, value in THREADS.items()})
+
+
+@contextlib.contextmanager
+def until_nobody_reads() -> Iterator[None]:
+    """Ends the program silently where what it prints goes to another one that has ended, such as `head`."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it ends
+        raise SystemExit(128 + 13) from None  # as of a program that SIGPIPE ended
 
 
 def fail(error: BaseException | str) -> NoReturn:

@@ -24,7 +24,7 @@ from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, find_checkpoint, read_checkpoint
-from mnist_cnn.cli import DigitCLI, detector_cli, fail, run
+from mnist_cnn.cli import DigitCLI, fail, run, task
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import glyphs
@@ -59,7 +59,7 @@ def main(*others: str, config: str, folder: Path, output: Path | None = None) ->
         output: The checkpoint. Default: the package's own.
     """
     preset = Path(config_file(config))
-    is_detector = detector_cli.is_meant([f"--config={preset}"])
+    is_detector = task.is_detector([f"--config={preset}"])
     output = output or (DETECTOR if is_detector else PRETRAINED)
     if output.is_dir():
         fail(f"{output} is a folder: choose a file with --output=FILE.ckpt")

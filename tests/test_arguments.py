@@ -3,36 +3,68 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torchvision.transforms import v2
 
 from mnist_cnn import DigitClassifier, DigitDataModule, RandomAffine, RandomElastic
+from mnist_cnn.callbacks.figures import TensorBoardFigures
+from mnist_cnn.callbacks.scenes import SceneFigures
+from mnist_cnn.data.scenes import SceneDataModule
+from mnist_cnn.networks import MLP, ConvNet, CosineCNN, CosineFilters, Network, ScalePixels, TutorialCNN
+from mnist_cnn.networks.detector import DetectorNet
+from mnist_cnn.tasks.detector import DigitDetector
+
+
+class OwnNet(Network):
+    """Built of this package's parts, and its arguments are not checked before."""
+
+    def __init__(self, scaling: str) -> None:
+        super().__init__(nn.Sequential(), nn.Linear(784, 10), scaling, "torch")  # type: ignore[arg-type]
+
 
 WRONG = [
-    (DigitClassifier, {"optimizer": "adamm"}, "'adam', 'adamw', 'sgd', 'muon'"),
-    (DigitClassifier, {"optimizer": "Adam"}, "'adam', 'adamw', 'sgd', 'muon'"),
+    (DigitClassifier, {"optimizer": "adamm"}, "give adam, adamw, sgd, muon or the class of an Optimizer"),
+    (DigitClassifier, {"optimizer": "Adam"}, "give adam, adamw, sgd, muon or the class of an Optimizer"),
     (DigitClassifier, {"optimizer": lambda parameters, lr: None}, "functools.partial"),
-    (DigitClassifier, {"schedule": "cosin"}, "'one_cycle', 'cosine'"),
+    (DigitClassifier, {"schedule": "cosin"}, "one_cycle, cosine or the class of an LRScheduler"),
     (DigitClassifier, {"schedule": functools.partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=abs)}, "checkpoint"),
-    (DigitClassifier, {"learning_rate": -1}, ">0"),
-    (DigitClassifier, {"learning_rate": "0.1"}, ">0"),
-    (DigitClassifier, {"learning_rate": None}, ">0"),
-    (DigitClassifier, {"momentum": 1.5}, "1"),
+    (DigitClassifier, {"learning_rate": -1}, "above 0"),
+    (DigitClassifier, {"learning_rate": "0.1"}, "above 0"),
+    (DigitClassifier, {"learning_rate": None}, "above 0"),
+    (DigitClassifier, {"momentum": 1.5}, "from 0 to 1"),
     (DigitClassifier, {"test_time_shift": -1}, "0"),
-    (DigitClassifier, {"network": "TutorialCNN"}, "a Module or None"),
-    (DigitClassifier, {"network": "torch.nn.Identity"}, "a Module or None"),
-    (DigitClassifier, {"network": nn.Linear}, "a Module or None"),
-    (DigitDataModule, {"dataset": "CIFAR"}, "'MNIST', 'FashionMNIST'"),
-    (DigitDataModule, {"batch_size": 0}, ">0"),
-    (DigitDataModule, {"batch_size": True}, ">0"),
+    (DigitClassifier, {"network": "TutorialCNN"}, "give a Module"),
+    (DigitClassifier, {"network": "torch.nn.Identity"}, "give a Module"),
+    (DigitClassifier, {"network": nn.Linear}, "give a Module"),
+    (DigitDataModule, {"dataset": "CIFAR"}, "MNIST, FashionMNIST"),
+    (DigitDataModule, {"batch_size": 0}, "above 0"),
+    (DigitDataModule, {"batch_size": True}, "above 0"),
     (DigitDataModule, {"val_size": 0.1}, "0"),
-    (DigitDataModule, {"layout": "rows"}, "'digit', 'row'"),
-    (DigitDataModule, {"augment": RandomAffine}, "a BatchTransform"),
-    (DigitDataModule, {"augment": "RandomAffine"}, "a BatchTransform"),
+    (DigitDataModule, {"layout": "rows"}, "digit, row"),
+    (DigitDataModule, {"augment": RandomAffine}, "a BatchTransform, a Transform or a Module"),
+    (DigitDataModule, {"augment": "RandomAffine"}, "a BatchTransform, a Transform or a Module"),
     (RandomAffine, {"shift": -1}, "0"),
-    (RandomElastic, {"thickness": 2}, "1"),
+    (RandomElastic, {"thickness": 2}, "from 0 to 1"),
+    (TutorialCNN, {"channels": -1}, "a list of 2, each item a whole number above 0"),
+    (TutorialCNN, {"channels": (16, -1)}, "a list of 2, each item a whole number above 0"),
+    (TutorialCNN, {"channels": (16,)}, "a list of 2"),
+    (TutorialCNN, {"hidden": "100"}, "a whole number above 0"),
+    (ConvNet, {"blocks": ((8, 0.5),)}, "a list, each item a list, each item a whole number"),
+    (ConvNet, {"initialization": "dezeroo"}, "torch or dezero"),
+    (CosineCNN, {"dropout": 2}, "from 0 to 1"),
+    (CosineFilters, {"count": 0}, "above 0"),
+    (MLP, {"scaling": "units"}, "unit, raw or standard"),
+    (ScalePixels, {"scaling": None}, "unit, raw or standard"),
+    (OwnNet, {"scaling": "none"}, "unit, raw or standard"),
+    (DetectorNet, {"width": 0}, "above 0"),
+    (DigitDetector, {"learning_rate": -1}, "above 0"),
+    (DigitDetector, {"network": DetectorNet}, "give a Module"),
+    (SceneDataModule, {"batch_size": 0}, "above 0"),
+    (TensorBoardFigures, {"every_n_epochs": 0}, "above 0"),
+    (SceneFigures, {"least": 1.5}, "from 0 to 1"),
 ]
 
 
@@ -53,6 +85,8 @@ def test_right_arguments_stay_as_they_are() -> None:
     data = DigitDataModule(data_dir=Path("x"), augment=rotation, pictures=[Path("a.png"), "b"], batch_size=7)
     assert (data.data_dir, data.pictures, data.batch_size) == (Path("x"), ["a.png", "b"], 7)
     assert data.augment is rotation
+    assert SceneDataModule(data_dir=Path("x")).data_dir == SceneDataModule(data_dir="x").data_dir == Path("x")
+    assert ConvNet(blocks=[[4], (np.int64(8),)], hidden=[]).features[0].out_channels == 4
     network = nn.Linear(1, 1)
     model = DigitClassifier(network, learning_rate=1, optimizer=torch.optim.RMSprop)
     assert model.network is network

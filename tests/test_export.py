@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import mnist_cnn
 from mnist_cnn import DigitClassifier
 from mnist_cnn import export as module
 from mnist_cnn.checkpoints import PRETRAINED
@@ -56,13 +57,17 @@ def test_an_exporter_that_lacks_a_package_of_its_own(tmp_path: Path, monkeypatch
 
 def test_onnx_from_the_command_line_runs_in_onnxruntime(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
     cli("export", "--ckpt_path=pretrained")
     output = capsys.readouterr()
     assert float(re.search(r"largest difference on 1,000 training images: (\S+)", output.out)[1]) <= 1e-4
     assert "exported: digits.onnx" in output.out
     assert output.err == ""
     assert [path.name for path in Path().iterdir()] == ["digits.onnx"]
+    about = {entry.key: entry.value for entry in onnx.load("digits.onnx").metadata_props}
+    assert about.items() >= {"classes": "0 1 2 3 4 5 6 7 8 9", "version": mnist_cnn.__version__}.items()
     session = onnxruntime.InferenceSession("digits.onnx", providers=["CPUExecutionProvider"])
+    assert [axis for value in session.get_inputs() + session.get_outputs() for axis in value.shape[:1]] == ["N", "N"]
     model = DigitClassifier.load_from_checkpoint(PRETRAINED, map_location="cpu").eval()
     for count in (1, 300):
         answers = session.run(["log_probabilities"], {"images": IMAGES[:count].numpy()})[0]
@@ -98,7 +103,7 @@ def test_a_network_that_cannot_be_exported(tmp_path: Path) -> None:
         (["--ckpt_path=pretrained", "--format=onxx"], "error: --format.*onnx.*pt2"),
         (["--ckpt_path=pretrained", "--output=folder"], "'folder' is a folder: choose a file with --output=FILE.onnx"),
         (["--ckpt_path=pretrained", "--output=file/net.onnx"], "cannot write file/net.onnx"),
-        (["--ckpt_path=pretrained", "--output=net.pt2"], "add --format=pt2"),
+        (["--ckpt_path=pretrained", "--format=onnx", "--output=net.pt2"], "add --format=pt2"),
         (["--ckpt_path=none.ckpt"], "no checkpoint file 'none.ckpt'"),
         ([], "export needs trained weights: add --ckpt_path=pretrained"),
     ],
@@ -108,6 +113,13 @@ def test_bad_arguments_end_in_one_line(options: list[str], message: str, cli: Cl
     Path("file").touch()
     assert re.search(message, fails(cli, "export", *options))
     assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]
+
+
+def test_the_format_is_that_of_the_file_s_name(cli: Cli) -> None:
+    cli("export", "--ckpt_path=pretrained", "--output=net.pt2")
+    about = {"classes": "", "version": ""}
+    torch.export.load("net.pt2", extra_files=about)
+    assert about == {"classes": "0 1 2 3 4 5 6 7 8 9", "version": mnist_cnn.__version__}
 
 
 def test_a_package_that_is_not_installed(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """The commands of README, README.ja and the docs do what they say, or at least are understood."""
 
 import ast
+import itertools
 import re
 import runpy
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +69,19 @@ def test_the_commands_work_one_after_the_other(cli: Callable[..., None], tmp_pat
         cli(verb, *options, *limits)
     assert len(list(Path("lightning_logs").iterdir())) == trained
     assert Path("predictions.csv").exists()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="is no clone")
+def test_git_ignores_what_the_commands_write_and_name() -> None:
+    names = {"lightning_logs/version_0/config.yaml", "checkpoints/best.ckpt", "predictions-2.png", "mistakes.png"}
+    for words in (words for _, words in ALL):
+        values = [word.partition("=")[2] for word in words if word.startswith("--")]
+        names |= {name for name in values if name.endswith(("/", ".onnx", ".pt2", ".png", ".csv"))}
+        names |= {after for before, after in itertools.pairwise(words) if before in (">", "--output")}
+    names = {f"{name}x" if name.endswith("/") else name for name in names if not name.startswith(("/", "[", "~"))}
+    assert len(names) > 8
+    missing = [n for n in names if subprocess.run(["git", "check-ignore", "-q", n], cwd=ROOT, check=False).returncode]
+    assert not missing
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,15 @@ def test_threads_are_told_to_fall_asleep_unless_the_user_said_otherwise(
         signal.signal(signal.SIGINT, handler)
     names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     assert {name: os.environ[name] for name in names if name in os.environ} == (own or THREADS)
+
+
+def test_who_does_not_read_to_the_end_gets_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "mnist_cnn", "presets"]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (ended.stderr, ended.returncode) == (b"", 141)
 
 
 @pytest.mark.parametrize("module", ["mnist_cnn.__main__", "mnist_cnn.page.__main__"])

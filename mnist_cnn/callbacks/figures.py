@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import CatMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.calibration import Reliability
 from mnist_cnn.callbacks import hparams
 from mnist_cnn.callbacks.drawing import draw_confusion, draw_digits, draw_filters, draw_mistakes, draw_reliability
@@ -49,6 +50,8 @@ class TensorBoardFigures(Callback):
             norms: Whether to log the norm of all gradients, before they are clipped, and of all weights, to every
                 logger, at the first step and every `log_every_n_steps`.
         """
+        check_arguments(locals())
+        super().__init__()
         self.every_n_epochs = every_n_epochs
         self.mistakes = mistakes
         self.digits = digits

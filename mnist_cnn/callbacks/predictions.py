@@ -55,8 +55,8 @@ class PredictionWriter(BasePredictionWriter):
         """Finds out before the work whether there is a place for its result."""
         if stage == "predict" and (self.output.is_dir() or not self.output.name):
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
-        if stage == "predict" and self.output.suffix.lower() == ".png":
-            raise DataError(f"{str(self.output)!r} is the contact sheet's name: end --predictions.output with .csv")
+        if stage == "predict" and self.output.suffix.lower() not in (".csv", ""):
+            raise DataError(f"{str(self.output)!r} would not be in the format of its name: end it with .csv")
         if stage == "predict" and trainer.limit_predict_batches == 0:
             raise DataError("nothing to predict with --trainer.limit_predict_batches=0: leave it out")
 

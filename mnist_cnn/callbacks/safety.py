@@ -111,11 +111,11 @@ class BestAndLast(ModelCheckpoint):
         finite = _is_finite(trainer.lightning_module)
         if not trainer.strategy.reduce_boolean_decision(finite, all=True):
             raise Diverged(_diverged(trainer, "the weights are not finite any more"))
-        accuracy = trainer.callback_metrics.get("accuracy/val")
+        scores = {name: trainer.callback_metrics.get(name) for name in ("accuracy/val", "f_score/val")}
         most = trainer.max_steps * trainer.accumulate_grad_batches if trainer.max_steps > 0 else sys.maxsize
         self._facts = {
             "epochs": trainer.fit_loop.epoch_progress.current.ready,
-            "accuracy/val": None if accuracy is None else float(accuracy),
+            **{name: float(score) for name, score in scores.items() if score is not None},
             "batches": [min(int(trainer.num_training_batches), most), len(trainer.train_dataloader or [])],
         }
         super()._save_checkpoint(trainer, filepath)

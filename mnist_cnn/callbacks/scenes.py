@@ -5,11 +5,12 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.networks.detector import find
 from mnist_cnn.reading.results import Row, annotated
 
@@ -17,13 +18,15 @@ from mnist_cnn.reading.results import Row, annotated
 class SceneFigures(Callback):
     """Draws scenes of the validation split, the digits found in them and the ink seen, once an epoch."""
 
-    def __init__(self, scenes: PositiveInt = 12, least: float = 0.3) -> None:
+    def __init__(self, scenes: PositiveInt = 12, least: ClosedUnitInterval = 0.3) -> None:
         """Chooses the scenes.
 
         Args:
             scenes: How many.
             least: Lowest score of a digit that is drawn.
         """
+        check_arguments(locals())
+        super().__init__()
         self.scenes, self.least = scenes, least
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

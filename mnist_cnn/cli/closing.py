@@ -1,10 +1,11 @@
 """The words before training, and at the end of each verb."""
 
+import json
 import os
 import shlex
 from collections.abc import Sized
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
@@ -18,6 +19,9 @@ from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.hardware.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.networks import GELUMaxPool
 from mnist_cnn.start import program
+
+if TYPE_CHECKING:
+    from mnist_cnn.data.scenes import SceneDataModule
 
 say = rank_zero_only(print)
 """Prints, once however many processes there are."""
@@ -45,15 +49,40 @@ def what_came_out(trainer: Trainer, data: DigitDataModule, config: Namespace) ->
     if getattr(data, "own_held_out", 0):
         pass  # `BeforeAndAfter` has said it, of labelled pictures and of MNIST
     elif score is not None:
-        count, full = validated_digits(trainer, data)
-        part = f" (of {count:,} of the {full:,} digits)" if count < full else ""
+        part = _part(trainer, len(data.val_set or ()), data.batch_size, "digits")
         say(f"{'last' if best is None else 'best'} validation accuracy: {float(score):.2%}{part}")
     elif "accuracy/train" in metrics:
         say(f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)")
+    _what_to_type(trainer, config)
+
+
+def what_was_found(trainer: Trainer, data: "SceneDataModule", config: Namespace) -> None:
+    """As `what_came_out`, of the detector."""
+    checkpoint, metrics = best_and_last(trainer), trainer.callback_metrics
+    best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == "f_score/val" else None
+    score = metrics.get("f_score/val") if best is None else best
+    if score is not None:
+        part = _part(trainer, data.hparams["val_scenes"], data.hparams["batch_size"], "scenes")
+        say(f"{'last' if best is None else 'best'} F-score: {float(score):.2%}{part}")
+    else:
+        say("nothing was validated")
+    _what_to_type(trainer, config, task="detector")
+
+
+def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
+    """Says how many scenes were scored."""
+    full = data.hparams["val_scenes"]
+    count = min(full, int(min(batches, full)) * data.hparams["batch_size"] * trainer.world_size)
+    say(f"of {count:,} scenes")
+
+
+def _what_to_type(trainer: Trainer, config: Namespace, task: str = "") -> None:
+    """Names the checkpoint, the command that tests it, and where the curves are."""
+    checkpoint = best_and_last(trainer)
     if checkpoint and checkpoint.best_model_path:
         path = os.path.relpath(checkpoint.best_model_path)
         say(f"checkpoint: {path}")
-        say(f"test it:    {program()} test {' '.join(needed_to_use(path, config))}")
+        say(f"test it:    {program()} test {' '.join(needed_to_use(path, config, task))}")
     else:
         say("checkpoint: none was kept")
     for logger in trainer.loggers:
@@ -63,24 +92,34 @@ def what_came_out(trainer: Trainer, data: DigitDataModule, config: Namespace) ->
             say(f"metrics:    {os.path.relpath(Path(logger.log_dir) / 'metrics.csv')}")
 
 
-def needed_to_use(checkpoint: str, config: Namespace) -> list[str]:
-    """The options that use a checkpoint, for bash and zsh: its file, and what it does not bring itself."""
+def needed_to_use(checkpoint: str, config: Namespace, task: str = "") -> list[str]:
+    """The options that use a checkpoint, for bash and zsh: its file, and what it does not bring itself.
+
+    Args:
+        checkpoint: The file.
+        config: The settings of its run.
+        task: Of the command line; the checkpoints of the detector do not bring its network.
+    """
     options = [f"--ckpt_path={shlex.quote(checkpoint)}"]
     network = config["model"]["network"]
-    if network and not is_known_class(network["class_path"]):
+    if network and (task or not is_known_class(network["class_path"])):
         options.append(f"--model.network={network['class_path']}")
+    if task:
+        arguments: dict[str, Any] = dict((network or {}).get("init_args") or {})
+        options += [shlex.quote(f"--model.network.{name}={json.dumps(value)}") for name, value in arguments.items()]
+        options.insert(0, f"--task={task}")
     if config["data"].get("data_dir"):
         options.append(f"--data.data_dir={shlex.quote(config['data']['data_dir'])}")
     return options
 
 
-def validated_digits(trainer: Trainer, data: DigitDataModule) -> tuple[int, int]:
-    """How many digits were validated by all processes, and how many there are."""
-    full, loader = len(data.val_set) if data.val_set else 0, cast(Sized, trainer.val_dataloaders)
-    if not trainer.num_val_batches:  # there was nothing left to train
-        return full, full
-    batches, size = trainer.num_val_batches[0], data.batch_size * trainer.world_size
-    return (full if batches >= len(loader) else min(full, int(batches) * size)), full
+def _part(trainer: Trainer, full: int, batch_size: int, kind: str) -> str:
+    """How much was validated by all processes, in brackets; empty where it was all."""
+    loader = cast(Sized, trainer.val_dataloaders)
+    if not trainer.num_val_batches or trainer.num_val_batches[0] >= len(loader):  # there was nothing left to train
+        return ""
+    count = min(full, int(trainer.num_val_batches[0]) * batch_size * trainer.world_size)
+    return f" (of {count:,} of the {full:,} {kind})"
 
 
 def calibration(trainer: Trainer, stage: str) -> None:

@@ -11,18 +11,17 @@ from lightning.pytorch.cli import ArgsType, LightningCLI
 
 from mnist_cnn.callbacks.safety import Diverged
 from mnist_cnn.callbacks.signals import Interrupted
-from mnist_cnn.cli import detector_cli
-from mnist_cnn.cli.digit_cli import STOP_SIGNALS, DigitCLI
+from mnist_cnn.cli.base import STOP_SIGNALS
+from mnist_cnn.cli.digit_cli import DigitCLI
 from mnist_cnn.cli.parser import OneLineParser, in_full
 from mnist_cnn.cli.quick import VERBS, answer
 from mnist_cnn.cli.settings import RunConfig
+from mnist_cnn.cli.task import DETECTOR, is_detector
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.data.scenes import SceneDataModule
 from mnist_cnn.errors import SettingsError, end, explain
 from mnist_cnn.export import DigitTrainer
 from mnist_cnn.hardware import keep_freed_memory, remember_that_there_is_no_gpu
 from mnist_cnn.tasks.classifier import DigitClassifier
-from mnist_cnn.tasks.detector import DigitDetector
 
 NOISE = [
     r".*does not have many workers",  # workers only slow down data that are in memory
@@ -70,10 +69,14 @@ def main(args: ArgsType = None) -> None:
         if STOP_SIGNALS.received:  # in the last epoch, when it was too late
             raise SystemExit(128 + STOP_SIGNALS.received)
     except Interrupted as stop:
-        text = str(stop) or "interrupted: no checkpoint was harmed, a training run goes on with --ckpt_path=last"
+        trains = "fit" in words  # also a dictionary's
+        kept = "no checkpoint was harmed, a training run goes on with --ckpt_path=last"
+        text = str(stop) or f"interrupted: {kept if trains else 'no result was written'}"
         end(text, 128 + stop.number)
     except Diverged as error:
         end(f"error: {error}", 3)
+    except BrokenPipeError:  # for `until_nobody_reads`
+        raise
     except Exception as error:
         explain(error, args)
         raise
@@ -96,13 +99,17 @@ def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
         logging.getLogger(name).addFilter(_is_news)
     words = sys.argv[1:] if args is None else args
     kinds: tuple[type[LightningModule], type[LightningDataModule]] = (DigitClassifier, DigitDataModule)
-    if isinstance(words, list) and detector_cli.is_meant(in_full(words)):
-        cli_class, kinds = detector_cli.DetectorCLI, (DigitDetector, SceneDataModule)
+    if isinstance(words, list) and is_detector(in_full(words)):  # whose modules the other task does not wait for
+        from mnist_cnn.cli.detector_cli import DetectorCLI
+        from mnist_cnn.data.scenes import SceneDataModule
+        from mnist_cnn.tasks.detector import DigitDetector
+
+        cli_class, kinds = DetectorCLI, (DigitDetector, SceneDataModule)
     named = next((word for word in words if word in VERBS), None) if isinstance(words, list) else None
     verbs = [named] if named else [*VERBS]  # a parser takes a tenth of a second
     known = {verb: arguments for verb, arguments in cli_class.subcommands().items() if verb in verbs}
     if not known:
-        raise SettingsError(f"{named} is not for --task=detector: give {', '.join(cli_class.subcommands())}")
+        raise SettingsError(f"{named} is not for --task={DETECTOR}: give {', '.join(cli_class.subcommands())}")
     return type(cli_class.__name__, (cli_class,), {"subcommands": staticmethod(lambda: known)})(
         *kinds,
         save_config_callback=RunConfig,

@@ -13,14 +13,15 @@ def about(checkpoint: Path) -> str:
     content = _content(checkpoint)
     if not content.get("callbacks"):  # weights alone
         return ""
-    accuracy, trial = _kept(content, "accuracy/val"), _trial(content)
+    scores = {"F-score": _kept(content, "f_score/val"), "accuracy": _kept(content, "accuracy/val")}
+    score = next((f"validation {name} {float(value):.2%}" for name, value in scores.items() if value is not None), "")
     last = checkpoint.with_name("last.ckpt")
     ended = (last if last.is_file() else checkpoint).stat().st_mtime
     parts = [
         f"epoch {_kept(content, 'epochs') or int(content.get('epoch', 0)) + 1}",
-        "not validated" if accuracy is None else f"validation accuracy {float(accuracy):.2%}",
+        score or "not validated",
         f"its run was trained until {time.strftime('%Y-%m-%d %H:%M', time.localtime(ended))}",
-        trial,
+        _trial(content),
     ]
     return f" ({', '.join(part for part in parts if part)})"
 

@@ -3,19 +3,48 @@
 import difflib
 import re
 import sys
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
+from lightning.pytorch import callbacks, loggers, profilers
 from lightning.pytorch.cli import LightningArgumentParser
 
 from mnist_cnn import networks
 from mnist_cnn.cli.help import Formatter, HelpAll, short_help
-from mnist_cnn.cli.quick import full_config_names
-from mnist_cnn.cli.words import NETWORKS, OPTIONS, either, in_words
+from mnist_cnn.cli.quick import CONFIGS, full_config_names
+from mnist_cnn.cli.words import NETWORKS, OPTIONS
+from mnist_cnn.hints import CLASS, either, in_words
 from mnist_cnn.start import fail, program
 
-REASON = r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"
+REASON = (
+    r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"
+    r"|Give the full class path to avoid ambiguity: [\w.]+(, [\w.]+)*\b"
+)
 """What is wrong with a class, in the words of jsonargparse."""
+
+
+RENAMED = {
+    "optimizer": "model.optimizer",
+    "optimizer.lr": "model.learning_rate",
+    "model.optimizer.lr": "model.learning_rate",
+    "lr_scheduler": "model.schedule",
+    "lr": "model.learning_rate",
+    "model.lr": "model.learning_rate",
+    "epochs": "trainer.max_epochs",
+    "trainer.epochs": "trainer.max_epochs",
+    "gpus": "trainer.devices",
+    "trainer.gpus": "trainer.devices",
+    "trainer.resume_from_checkpoint": "ckpt_path",
+}
+"""Options of other command lines, and what they are called here."""
+
+
+CLASSES = {
+    "trainer.callbacks": callbacks.__all__,
+    "trainer.logger": loggers.__all__,
+    "trainer.profiler": profilers.__all__,
+}
+"""Classes of Lightning that options take by name."""
 
 
 class OneLineParser(LightningArgumentParser):
@@ -80,22 +109,32 @@ class OneLineParser(LightningArgumentParser):
     def _meant(self, option: str) -> str:
         """The option that was meant, in words."""
         options = [name for name in self._options() if name.startswith("--")]
-        same_end = [name for name in options if name.rpartition(".")[2] == option.lstrip("-").rpartition(".")[2]]
-        close = same_end or difflib.get_close_matches(option, options, n=1, cutoff=0.75)
+        group, _, rest = option.lstrip("-").partition(".")
+        renamed = RENAMED.get(option.lstrip("-")) or (f"{RENAMED[group]}.{rest}" if group in RENAMED else "")
+        if f"--{renamed}" in options or (rest and f"--{RENAMED.get(group)}" in options):
+            return f" (did you mean --{renamed}?)"
+        if option in (preset.stem for preset in CONFIGS.glob("*.yaml")):
+            return f" (did you mean --config {option}?)"
+        close = self._of_same_end(option) or difflib.get_close_matches(option, options, n=1, cutoff=0.75)
         return f" (did you mean {close[0]}?)" if close else f" (`{program()} fit --help-all` lists the options)"
 
-    def _unknown_argument(self, name: str) -> str:
-        option = self._typed(name).partition("=")[0]
-        known = get_type_hints(vars(self._network())["__init__"]) if option.startswith("--model.network.") else {}
-        close = difflib.get_close_matches(name, known, n=1)
-        meant = f" (did you mean {option.removesuffix(name)}{close[0]}?)" if close else ""
-        return f"unrecognized arguments: {option}{meant}"
+    def _of_same_end(self, option: str) -> list[str]:
+        """The options that have the last part of this name."""
+        end = option.lstrip("-").rpartition(".")[2]
+        return [name for name in self._options() if name.startswith("--") and name.rpartition(".")[2] == end]
 
-    def _network(self) -> type:
-        """The class that `--model.network` names, if it is one of ours, else any of them."""
-        options = ("--model.network=", "--model.network.class_path=")
-        named = [word.partition("=")[2] for word in self._words if word.startswith(options)]
-        return vars(networks).get(named[-1].rpartition(".")[2] if named else "", networks.TutorialCNN)
+    def _unknown_argument(self, name: str) -> str:
+        """Of a class, whose parser this is."""
+        option = self._typed(name).partition("=")[0]
+        if not option.startswith("--"):
+            option = name
+        known = [argument.lstrip("-") for argument in self._option_string_actions]
+        close = difflib.get_close_matches(name, known, n=1)
+        right = f"{option.removesuffix(name)}{close[0]}" if close else ""
+        if option.lstrip("-") in RENAMED:
+            right = f"--{RENAMED[option.lstrip('-')]}"
+        what = "unrecognized arguments:" if option != name else "the config has an option that is none,"
+        return f"{what} {option}{f' (did you mean {right}?)' if right else ''}"
 
     def _wrong_value(self, key: str, reason: str) -> str:
         """What an option takes, where it got something else."""
@@ -105,27 +144,48 @@ class OneLineParser(LightningArgumentParser):
         if not given and (value := re.search(pattern, reason)):
             given = next((part for part in value.groups() if part), "")
         option = f"{option}={given}" if given and len(given) < 60 else option
+        if hint is None and "Unable to load config" in reason:
+            return f"{option}: this takes a file of settings; one of them is --{key}.OPTION=VALUE"
         if hint is None:
             return f"{option}: {reason}"
-        if "class" in in_words(hint):
+        if nested := re.search(r"Given value: NestedArg\(key='(\w+)'", reason):
+            whole = f"{key}.{nested[1]}"
+            right = self._of_same_end(RENAMED.get(whole, whole))
+            meant = f" (did you mean {right[0]}?)" if right else ""
+            return f"--{whole}: --{key} is a name here, and only a class, --{key}=CLASS, has arguments{meant}"
+        if CLASS in in_words(hint):
             return f"{option}: {self._class_words(key, reason, given)}"
         return f"{option}: give {OPTIONS.get(key) or in_words(hint)}"
 
     def _typed(self, name: str) -> str:
         """The last word that gives an option of this name, or what it would be in a config file."""
         words = [word for word in self._words if re.match(rf"--([\w.]+\.)?{re.escape(name)}(=|$)", word)]
-        whole = "." in name or self._verbs()
-        return words[-1] if words else f"--{name}" if whole else f"--model.network.{name}"
+        return words[-1] if words else f"in the config, {name}"
 
     def _class_words(self, key: str, reason: str, given: str) -> str:
         why = re.search(REASON, reason)
         known = {"model.network": NETWORKS, "data.augment": ["RandomAffine", "RandomElastic"]}.get(key)
         if not known:
-            return f"{why[0] if why else 'it is no such class'}; `{program()} fit --help-all` lists the classes"
-        close = difflib.get_close_matches(given, known, n=1)
+            close = difflib.get_close_matches(given, CLASSES.get(key, ()), n=1)
+            meant = f", did you mean {close[0]}?" if close else ";"
+            return f"{why[0] if why else 'it is no such class'}{meant} `{program()} fit --help-all` lists the classes"
+        missing = re.search(r"no attribute '(\w+)'", reason)
+        close = difflib.get_close_matches(missing[1] if missing else given, known, n=1)
         meant = f", did you mean {close[0]}?" if close else ""
         own = " or the import path of your own torch.nn.Module" if key == "model.network" else ""
         return f"{why[0] if why else 'there is no such class'}{meant} (give {either(known)}{own})"
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Writes `--model.network MLP` as `--model.network=MLP`, and a logger likewise."""
+    joined: list[str] = []
+    for word in words:
+        before = joined[-1] if joined else ""
+        if before.startswith(("--model.network", "--trainer.logger")) and "=" not in before and word[:1] != "-":
+            joined[-1] = f"{before}={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def in_full(words: list[str]) -> list[str]:
@@ -134,7 +194,7 @@ def in_full(words: list[str]) -> list[str]:
     A network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too.
     """
     full = []
-    for word in full_config_names(words):
+    for word in full_config_names(_joined(words)):
         option, _, name = word.partition("=")
         ours = option.startswith("--model.network") and name in vars(networks)
         full.append(f"{option}={networks.__name__}.{name}" if ours else word)

@@ -19,6 +19,7 @@ from mnist_cnn.checkpoints import (
     find_to_resume,
     newest_run,
     note_elsewhere,
+    read_checkpoint,
 )
 from mnist_cnn.cli import history
 from mnist_cnn.errors import SettingsError
@@ -43,24 +44,31 @@ class Start:
     warning: str = ""
 
 
-def find_start(verb: str, config: Namespace) -> Start:
+def find_start(verb: str, config: Namespace, pretrained: Path, of_detector: bool) -> Start:
     """Finds the checkpoint that a verb was told to start from.
 
+    Args:
+        verb: What is done.
+        config: Its settings.
+        pretrained: The checkpoint that comes with the package for this task.
+        of_detector: Whether the task is the detector.
+
     Raises:
-        CheckpointError: There is none, or it cannot be read.
+        CheckpointError: There is none, it cannot be read, or it is of the other task.
     """
     path, resume, logs = config.get("ckpt_path"), verb == "fit", logs_of(config)
     if config["model"]["weights"] is not None and not resume:
         raise SettingsError(f"--model.weights is what fit starts from: give {verb} its checkpoint by --ckpt_path")
     if path is None:
         if resume:
-            return _start_anew(config, logs)
+            return _start_anew(config, logs, pretrained)
         raise CheckpointError(
             f"{verb} needs trained weights: add --ckpt_path=pretrained (comes with the package), --ckpt_path=best "
             f"(of the newest run), --ckpt_path=last or --ckpt_path=FILE"
         )
-    found = find_to_resume(str(path), logs) if resume else find_checkpoint(str(path), logs)
+    found = find_to_resume(str(path), logs) if resume else find_checkpoint(str(path), logs, pretrained)
     if found:
+        _check_task(found, of_detector)
         defaults = checkpoint_arguments(found, resume=resume, trusted=_named_classes(config))
         run = found.parent.parent
         # A run's own folder: go on there; its curves have what is validated.
@@ -77,15 +85,25 @@ def find_start(verb: str, config: Namespace) -> Start:
 
 def _named_classes(config: Namespace) -> list[str]:
     """The import paths of the classes that the user named, which may be imported for a checkpoint."""
-    chosen = [config["model"][name] for name in ("network", "optimizer", "schedule")]
+    chosen = [config["model"].get(name) for name in ("network", "optimizer", "schedule")]
     return [choice["class_path"] for choice in chosen if isinstance(choice, Namespace)]
 
 
-def _start_anew(config: Namespace, logs: Path) -> Start:
+def _check_task(checkpoint: Path, of_detector: bool) -> None:
+    known = read_checkpoint(checkpoint)["hyper_parameters"]
+    if not {"learning_rate", "warmup"} <= known.keys():  # of neither, which is told where it is used
+        return
+    if of_detector and "optimizer" in known:
+        raise CheckpointError(f"{checkpoint} is not of a detector: give the checkpoint of one with --ckpt_path=FILE")
+    if not of_detector and "optimizer" not in known:
+        raise CheckpointError(f"{checkpoint} is of a detector: add --task=detector, or give another --ckpt_path=FILE")
+
+
+def _start_anew(config: Namespace, logs: Path, pretrained: Path) -> Start:
     """A new run, from chance or from the weights of a checkpoint."""
     if config["model"]["weights"] is None:
         return Start()
-    found = find_checkpoint(str(config["model"]["weights"]), logs)
+    found = find_checkpoint(str(config["model"]["weights"]), logs, pretrained)
     arguments = checkpoint_arguments(found, resume=False, trusted=_named_classes(config))
     defaults = {f"model.{name}": arguments.get(f"model.{name}") for name in KEPT}
     known = {name: value for name, value in defaults.items() if value is not None}

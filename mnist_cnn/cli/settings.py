@@ -19,10 +19,13 @@ from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli.closing import say
 from mnist_cnn.cli.help import is_used, users
-from mnist_cnn.cli.words import either
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError
 from mnist_cnn.hardware import has_bfloat16
+from mnist_cnn.hints import either
+
+F_SCORE = "f_score/val"
+"""What the best epoch of the detector is chosen by."""
 
 DEFAULTS = {
     "trainer.max_epochs": 10,
@@ -59,11 +62,11 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
             f"--trainer.strategy={config['trainer']['strategy']} is for notebooks: give --trainer.strategy=ddp, which "
             f"starts as many processes"
         )
+    if config["trainer"]["profiler"] == "xla":
+        raise SettingsError("--trainer.profiler=xla is for TPUs: give simple, advanced or pytorch")
     config["ckpt_path"] = str(checkpoint) if checkpoint else None
     if verb != "export":  # which never does
         config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
-    if verb in ("validate", "test"):
-        config["verbose"] = False  # the report says it better
     if verb != "fit":
         warnings.filterwarnings("ignore", message="The dirpath has changed")  # no checkpoint is written
     if config["trainer"]["fast_dev_run"]:
@@ -74,13 +77,28 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
     if verb in ("predict", "export"):
         config["trainer"]["logger"] = False
     place_loggers(config["trainer"], run, draw=verb == "fit")
-    if config["data"]["labelled"] is not None and config["checkpoint"]["monitor"] == DEFAULTS["checkpoint.monitor"]:
-        config["checkpoint"]["monitor"] = SCORE
-    if config["data"]["val_size"] == 0 or config["trainer"].get("limit_val_batches") == 0:
-        if verb == "validate":
-            raise DataError("nothing to validate with --data.val_size=0: give a larger one, or use test")
-        if config["checkpoint"]["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE):
-            config["checkpoint"]["monitor"] = None  # best is then the last epoch
+    _choose_monitor(verb, config)
+
+
+def _choose_monitor(verb: str, config: Namespace) -> None:
+    """What the best epoch is chosen by; without validation it is the last one."""
+    data, checkpoint = config["data"], config["checkpoint"]
+    if data.get("labelled") is not None and checkpoint["monitor"] == DEFAULTS["checkpoint.monitor"]:
+        checkpoint["monitor"] = SCORE
+    sizes = {f"data.{name}": data.get(name) for name in ("val_size", "val_scenes")}
+    sizes["trainer.limit_val_batches"] = config["trainer"].get("limit_val_batches")
+    nothing = next((option for option, size in sizes.items() if size == 0), None)
+    if nothing and verb == "validate":
+        raise DataError(f"nothing to validate with --{nothing}=0: give a larger one, or use test")
+    if nothing and checkpoint["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE, F_SCORE):
+        checkpoint["monitor"] = None
+
+
+def check_groups(config: Namespace) -> None:
+    """Refuses a value in the place of a group of options, as a config file may have it."""
+    for group in ("model", "data", "trainer"):
+        if not isinstance(config[group], Namespace):
+            raise SettingsError(f"in the config, {group} is {config[group]!r}: give its options, one a line")
 
 
 def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:

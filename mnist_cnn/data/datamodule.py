@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
 from mnist_cnn.arguments import check_arguments, without_paths
-from mnist_cnn.data import files, labelled, rendered
+from mnist_cnn.data import files, labelled
 from mnist_cnn.data.augment import BatchTransform, augmented
 from mnist_cnn.data.batches import batch_loader
 from mnist_cnn.data.files import DataError, DatasetName
@@ -109,6 +109,8 @@ class DigitDataModule(L.LightningDataModule):
                 raise DataError(
                     f"--data.rendered renders digits of MNIST: leave it out with --data.dataset={self.dataset}"
                 )
+            from mnist_cnn.data import rendered  # with all that draws scenes
+
             for split in ("train", "val"):
                 rank_zero_info(rendered.prepare(self.data_dir, self._rendered(split), split))
 
@@ -131,6 +133,8 @@ class DigitDataModule(L.LightningDataModule):
                 )
             held_out = stratified_sample(labels, self.val_size)
             if self.rendered:
+                from mnist_cnn.data import rendered
+
                 for split in ("train", "val"):
                     more, named = rendered.load(self.data_dir, self._rendered(split), split)
                     images, labels = torch.cat([images, more]), torch.cat([labels, named])

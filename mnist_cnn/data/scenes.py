@@ -12,8 +12,9 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.data import files, glyphs
 from mnist_cnn.data.glyphs import COUNT
 from mnist_cnn.scenes.pool import Pool
@@ -42,7 +43,7 @@ class SceneDataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        data_dir: Path | None = None,
+        data_dir: str | None = None,
         scenes: PositiveInt = 12000,
         val_scenes: NonNegativeInt = 480,
         glyphs: PositiveInt = COUNT,
@@ -59,9 +60,10 @@ class SceneDataModule(L.LightningDataModule):
             batch_size: Scenes of a batch.
             num_workers: Processes that compose scenes; 0 composes them in the training process.
         """
+        check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir"])
-        self.data_dir = data_dir or files.default_data_dir()
+        self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.pools: dict[str, Pool] = {}
 
     def prepare_data(self) -> None:
@@ -87,9 +89,12 @@ class SceneDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of scenes, `SceneBatch`."""
         trainer = self.trainer
-        scenes = Scenes(self.pools["train"], seed=1)
-        sampler = EpochSampler(self.hparams["scenes"], lambda: trainer.current_epoch if trainer else 0, trainer)
-        return self._loader(scenes, sampler)
+        sampler = EpochSampler(self.hparams["scenes"], lambda: 0, trainer)
+        if trainer and not vars(trainer).get("overfit_batches"):  # which shall see the same ones again
+            sampler.epoch_of = lambda: trainer.current_epoch
+        if trainer:
+            sampler.start = lambda: (trainer.fit_loop.batch_idx + 1) * self.hparams["batch_size"]
+        return self._loader(Scenes(self.pools["train"], seed=1), sampler)
 
     def val_dataloader(self) -> DataLoader:
         """The same batches each time."""
@@ -124,21 +129,24 @@ class Scenes(Dataset[Scene]):
         return compose(self.pool, np.random.default_rng((self.seed, k)))
 
 
-class EpochSampler(Sampler[int]):
+class EpochSampler(DistributedSampler):
     """The numbers of an epoch's scenes, each process its own share.
 
-    The epoch is asked for when an iterator starts, since Lightning tells samplers of it only later.
+    The epoch, and how much of it was done before an interruption, is asked for when an iterator starts, since
+    Lightning tells samplers of it only later. A DistributedSampler by type, because Lightning would replace any other
+    one when it trains with several processes.
     """
 
-    def __init__(self, count: int, epoch: Callable[[], int], trainer: L.Trainer | None) -> None:
+    def __init__(self, count: int, epoch_of: Callable[[], int], trainer: L.Trainer | None) -> None:
         """How many scenes an epoch has, and how to ask which epoch it is."""
-        self.count, self.epoch = count, epoch
+        self.count, self.epoch_of = count, epoch_of
         self.rank, self.ranks = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        self.start: Callable[[], int] = lambda: 0
 
     def __iter__(self) -> Iterator[int]:
         """In order."""
-        start = self.epoch() * self.count
-        return iter(range(start + self.rank, start + self.count, self.ranks))
+        first = self.epoch_of() * self.count
+        return iter(range(first + self.rank, first + self.count, self.ranks)[self.start() :])
 
     def __len__(self) -> int:
         """Of this process."""

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mnist_cnn.arguments import check_arguments
+
 Scaling = Literal["unit", "raw", "standard"]
 Initialization = Literal["torch", "dezero"]
 
@@ -19,6 +21,7 @@ class Network(nn.Module):
     def __init__(
         self, features: nn.Module, classifier: nn.Module, scaling: Scaling, initialization: Initialization
     ) -> None:
+        check_arguments(locals())
         super().__init__()
         self.scale = ScalePixels(scaling)
         self.features = features
@@ -50,6 +53,7 @@ class ScalePixels(nn.Module):
         Args:
             scaling: `unit`, 0 to 1; `raw`, 0 to 255; or `standard`, mean 0 and standard deviation 1 over MNIST.
         """
+        check_arguments(locals())
         super().__init__()
         self.scaling = scaling
 

@@ -3,6 +3,7 @@
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from torch import Tensor, nn
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.hardware.gelu_max_pool import gelu_max_pool
 from mnist_cnn.networks.base import Initialization, Network, Scaling, linear_layers
 
@@ -30,6 +31,7 @@ class TutorialCNN(Network):
             initialization: Of the weights: `torch`'s default, or `dezero`, normal with standard deviation
                 1/sqrt(fan-in) and biases of zero.
         """
+        check_arguments(locals())
         features = nn.Sequential(
             nn.Conv2d(1, channels[0], kernel_size=3, padding=1),
             GELUMaxPool(),
@@ -74,6 +76,7 @@ class ConvNet(Network):
             initialization: Of the weights: `torch`'s default, or `dezero`, normal with standard deviation
                 1/sqrt(fan-in) and biases of zero.
         """
+        check_arguments(locals())
         layers: list[nn.Module] = []
         channels, side = 1, 28
         for block in blocks:

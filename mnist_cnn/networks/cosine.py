@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.networks.base import Initialization, Network, Scaling, linear_layers
 
 
@@ -52,6 +53,7 @@ class CosineCNN(Network):
         Raises:
             ValueError: The blocks leave no pixels, or there are too many filters.
         """
+        check_arguments(locals())
         if filters > 50 or crop > 4:
             raise ValueError(f"filters={filters} and crop={crop} must be at most 50 and 4")
         stem = [Crop(crop), CosineFilters(filters), nn.MaxPool2d(2), nn.ReLU(), nn.BatchNorm2d(filters, affine=False)]
@@ -98,8 +100,9 @@ class Towers(nn.Module):
 class Crop(nn.Module):
     """Cuts off the border of images."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: NonNegativeInt) -> None:
         """How many pixels to cut off at each side."""
+        check_arguments(locals())
         super().__init__()
         self.width = width
 
@@ -117,8 +120,9 @@ class CosineFilters(nn.Module):
 
     filters: Tensor
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: PositiveInt) -> None:
         """The number of filters, at most 50; every second one is the negative of the one before it."""
+        check_arguments(locals())
         super().__init__()
         positions = torch.arange(5) + 0.5
         waves = torch.stack([F.normalize(torch.cos(torch.pi * positions * k / 5), dim=0) for k in range(5)])

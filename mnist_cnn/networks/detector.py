@@ -5,8 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jsonargparse.typing import PositiveInt
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from mnist_cnn.arguments import check_arguments
 
 STRIDE = 4
 """Pixels from one cell of the coarse maps to the next; the sides of a picture must be multiples of it."""
@@ -48,7 +51,9 @@ class DetectorNet(nn.Module):
     """What the logits of middles are multiplied with, and what is added, so that their sigmoid is a probability: fitted
     after training."""
 
-    def __init__(self, stem: int = 16, width: int = 40, dilations: tuple[int, ...] = (1, 2, 1, 3, 1, 2)) -> None:
+    def __init__(
+        self, stem: PositiveInt = 16, width: PositiveInt = 40, dilations: tuple[PositiveInt, ...] = (1, 2, 1, 3, 1, 2)
+    ) -> None:
         """Sizes of the layers.
 
         Args:
@@ -56,6 +61,7 @@ class DetectorNet(nn.Module):
             width: Channels at a quarter of the resolution.
             dilations: Of each residual convolution.
         """
+        check_arguments(locals())
         super().__init__()
         self.half_size = _convolution(3, stem, size=5, stride=2)
         self.quarter_size = _convolution(stem, width, stride=2)

@@ -3,6 +3,7 @@
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from torch import nn
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.networks.base import Initialization, Network, Scaling, linear_layers
 
 
@@ -29,4 +30,5 @@ class MLP(Network):
             initialization: Of the weights: `torch`'s default, or `dezero`, normal with standard deviation
                 1/sqrt(fan-in) and biases of zero.
         """
+        check_arguments(locals())
         super().__init__(nn.Sequential(), linear_layers(28 * 28, hidden, dropout), scaling, initialization)

@@ -8,6 +8,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFl
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from mnist_cnn.arguments import check_arguments
 from mnist_cnn.checkpoints import DETECTOR, find_checkpoint, read_checkpoint
 from mnist_cnn.data.scenes import SceneBatch
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
@@ -41,11 +42,12 @@ class DigitDetector(L.LightningModule):
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the
                 newest run, or a file.
         """
+        check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["network", "weights"])
         self.network = network or DetectorNet()
         if weights is not None:
-            path = find_checkpoint(weights, Path("lightning_logs"), pretrained=DETECTOR)
+            path = find_checkpoint(str(weights), Path("lightning_logs"), DETECTOR)
             load_weights(self.network, read_checkpoint(path)["state_dict"], path)
         self.scores = DetectionScores()
 

@@ -208,7 +208,9 @@ def test_a_signal_before_training_or_without_any(
     with pytest.raises(SystemExit) as exit_info:
         cli(verb, *SMALL, *(["--ckpt_path=best"] if verb == "test" else []))
     assert exit_info.value.code == 143
-    assert len([line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]) == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
+    assert len(said) == 1
+    assert ("training" in said[0]) == (verb == "fit")
 
 
 def test_ctrl_c_while_torch_is_imported_says_nothing(tmp_path: Path) -> None:

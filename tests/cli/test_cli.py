@@ -308,7 +308,20 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=Nope"], "--model.network=Nope: .*give MLP, .* or the import path of your own"),
     (["fit", "--model.network=ConvNt"], "did you mean ConvNet"),
     (["fit", "--model.network=MLP", "--model.network.hiden=[3]"], "did you mean --model.network.hidden"),
-    (["fit", "--trainer.callbacks=EarlyStoping"], "=EarlyStoping: .*lists the classes"),
+    (["fit", "--trainer.callbacks=EarlyStoping"], r"=EarlyStoping: .*did you mean EarlyStopping\?.*lists the classes"),
+    (["fit", "fast"], r"unrecognized arguments: fast \(did you mean --config fast\?"),
+    (["fit", "--lr=1"], r"did you mean --model.learning_rate\?"),
+    (["fit", "--optimizer=Adam", "--optimizer.lr=1"], r"did you mean --model.optimizer\?"),
+    (["fit", "--optimizer.lr=1"], r"did you mean --model.learning_rate\?"),
+    (["fit", "--lr_scheduler.gamma=1"], r"did you mean --model.schedule.gamma\?"),
+    (["fit", "--trainer.gpus=1"], r"did you mean --trainer.devices\?"),
+    (["fit", "--model.optimizer.lr=1"], r"model.optimizer is a name here, .*did you mean --model.learning_rate\?"),
+    (["fit", "--model.schedule.step_size=1"], r"only a class, --model.schedule=CLASS, has arguments$"),
+    (["fit", "--model.optimizer=SGD", "--model.optimizer.lr=1"], r"did you mean --model.learning_rate\?"),
+    (["fit", "--model.optimizer=SGD", "--model.optimizer.nestrov=1"], r"did you mean --model.optimizer.nesterov\?"),
+    (["fit", "--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitr=x"], "mean --trainer.callbacks.monitor"),
+    (["fit", "--trainer.logger=CSVLogger", "--trainer.logger.nme=x"], r"did you mean --trainer.logger.name\?"),
+    (["fit", "--model=TutorialCNN"], "one of them is --model.OPTION=VALUE"),
     (["fit", "--data.pictures=photos"], "fit does not use --data.pictures, only predict"),
     (["fit", "--predictions.output=x.csv"], "fit does not use --predictions.output, only predict"),
     (["test", "--ckpt_path=pretrained", "--model.learning_rate=1"], "test does not use .* only fit"),
@@ -385,10 +398,26 @@ def test_an_unwritable_data_dir(cli: Cli, fails: Fails, monkeypatch: pytest.Monk
     assert "cannot write MNIST to file/data" in line
 
 
-@pytest.mark.parametrize("content", [b"model: 5", b"\xff\xfe\x00", b"{", b"nope: 1"])
+BAD_CONFIGS = {
+    b"model: 5": "in the config, model is 5: give its options",
+    b"\xff\xfe\x00": "bad.yaml|config",
+    b"{": "bad.yaml|config",
+    b"nope: 1": "an option that is none, nope",
+    b"{data: {val_size: 0.1}}": "in the config, data.val_size.*: give a whole number from 0 to 59,999",
+    b"{model: {learning_rat: 1}}": "learning_rat .did you mean --model.learning_rate",
+    b"{model: {network: {class_path: mnist_cnn.MLP, init_args: {hiden: [3]}}}}": "hiden .did you mean hidden",
+    b"{model: {network: MLP}}": "full class path.*mnist_cnn.MLP",
+    b"{model: {network: {class_path: mnist_cnn.networks.ML}}}": "did you mean MLP",
+    b"{model: {optimizer: {class_path: torch.optim.SGD, init_args: {momentumm: 1}}}}": "did you mean momentum",
+}
+
+
+@pytest.mark.parametrize("content", BAD_CONFIGS, ids=str)
 def test_config_files_that_are_none(content: bytes, cli: Cli, fails: Fails) -> None:
     Path("bad.yaml").write_bytes(content)
-    assert len(fails(cli, "fit", "--config=bad.yaml")) < 400
+    line = fails(cli, "fit", "--config=bad.yaml")
+    assert len(line) < 400
+    assert re.search(BAD_CONFIGS[content], line)
 
 
 def test_a_network_in_the_current_folder_and_one_with_a_mistake(cli: Cli, fails: Fails) -> None:

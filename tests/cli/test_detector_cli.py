@@ -1,5 +1,7 @@
 """The second task on the command line."""
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,15 +28,62 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
 ) -> None:
     fit = ("fit", "--config=detector", *TINY)
     cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1")
-    assert "network: DetectorNet, 100,461 parameters" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "network: DetectorNet, 100,461 parameters" in output
+    hint = re.search(r"^test it: +python scripts/train.py (.*)$", output, flags=re.MULTILINE)
+    assert hint
+    assert "see it:     tensorboard --logdir lightning_logs" in output
     run = Path("lightning_logs/version_0")
     first = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert first["global_step"] == 2
     scalars = EventAccumulator(str(run), {"images": 0}).Reload()
     assert {"loss/val", "f_score/val", "ink/val"} <= set(scalars.Tags()["scalars"])
     assert scalars.Tags()["images"] == ["scenes/val"]
-    cli("test", "--task=detector", "--ckpt_path=best", *TINY[:5])
-    assert "f_score/test" in capsys.readouterr().out
+    cli(*shlex.split(hint[1]))  # the sizes of the data are remembered
+    output = capsys.readouterr().out
+    assert re.search(r"best.ckpt \(epoch \d, validation F-score \d.*, a trial with 1 of 2 batches an epoch\)", output)
+    assert "f_score/test" in output
+    assert "of 4 scenes" in output
+    cli("test", "--task=detector", "--ckpt_path=pretrained", *TINY[:5])
     assert "is not of a detector" in fails(cli, "test", "--task=detector", f"--ckpt_path={PRETRAINED}")
+    assert "is of a detector: add --task=detector" in fails(cli, "test", "--ckpt_path=best")
+    assert "is of a detector: add --task=detector" in fails(cli, "fit", "--ckpt_path=last")
     assert "needs trained weights" in fails(cli, "test", "--task=detector")
     assert "predict is not for --task=detector" in fails(cli, "predict", "--task=detector")
+
+
+WORKS = """
+trainer.logger=false  trainer.logger=CSVLogger  trainer.enable_checkpointing=false  trainer.max_steps=1
+trainer.overfit_batches=1  trainer.limit_val_batches=0  data.val_scenes=0  trainer.barebones=true
+trainer.fast_dev_run=true  trainer.precision=bf16-mixed  trainer.num_sanity_val_steps=1  trainer.logger.name=mine
+"""
+FAILS = {
+    "trainer.strategy=ddp_spawn": "give --trainer.strategy=ddp",
+    "seed_everything=-1": "give a number from 0 to 4294967295",
+    "data.batch_size=0": "--data.batch_size=0: give a whole number above 0",
+    "model.learning_rat=1": "did you mean --model.learning_rate",
+    "optimizer=Adam": "unrecognized arguments: --optimizer=Adam",
+    "ckpt_path=pretrained": "start a new run from them by --model.weights=pretrained",
+    "ckpt_path=best.ckpt": "no checkpoint file",
+    "model.warmup=2": "give a number from 0 to 1",
+}
+
+
+def test_its_options_work_or_end_in_one_line(
+    cli: Cli, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = ("fit", "--config=detector", *TINY, "--trainer.max_epochs=1")
+    for option in WORKS.split():
+        cli(*fit, f"--{option}")
+        output = capsys.readouterr().out
+        keeps = not re.search("fast_dev_run|barebones|enable_checkpointing=false", option)
+        hint = re.search(r"^test it: +python scripts/train.py (test .*)$", output, flags=re.MULTILINE)
+        assert bool(hint) == keeps, (option, output)
+        assert not hint or Path(shlex.split(hint[1])[2].partition("=")[2]).is_file(), (option, output)
+        validated = not re.search("limit_val_batches=0|val_scenes=0|max_steps|fast_dev_run|barebones", option)
+        assert ("best F-score: " in output or "last F-score: " in output) == validated, (option, output)
+    for option, message in FAILS.items():
+        assert message in fails(cli, *fit, f"--{option}"), option
+    assert "test does not use --model.learning_rate, only fit" in fails(
+        cli, "test", "--task=detector", "--ckpt_path=pretrained", "--model.learning_rate=1"
+    )

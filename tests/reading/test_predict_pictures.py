@@ -139,9 +139,11 @@ def test_nothing_to_predict_is_an_error_and_writes_nothing(cli: Cli, fails: Fail
         line = fails(cli, "predict", f"--ckpt_path={checkpoint}", f"--data.pictures={place}")
         assert reason in line, place
     assert not Path("predictions.csv").exists()
-    assert "contact sheet" in fails(
-        cli, "predict", f"--ckpt_path={checkpoint}", "--data.pictures=blank.png", "--predictions.output=p.png"
-    )
+    for name in ("p.png", "p.json"):
+        line = fails(
+            cli, "predict", f"--ckpt_path={checkpoint}", "--data.pictures=blank.png", f"--predictions.output={name}"
+        )
+        assert f"'{name}' would not be in the format of its name: end it with .csv" in line
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")

@@ -101,6 +101,17 @@ def test_wrong_arguments(arguments: list[str], message: str, fails: Callable[...
     assert message in fails(run_script, benchmark.main, arguments)
 
 
+def test_emulated_bfloat16_takes_part_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "has_bfloat16", lambda accelerator: False)
+    assert benchmark.pick("epoch", None) == ["fit", "bare_loop", "torchvision"]
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert benchmark.pick("epoch", ["fit_bf16"]) == ["fit_bf16"]
+    monkeypatch.setattr(benchmark, "has_bfloat16", lambda accelerator: True)
+    assert "fit_bf16" in benchmark.pick("epoch", None)
+
+
 @pytest.mark.slow
 def test_fit_is_timed_and_tested(
     monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

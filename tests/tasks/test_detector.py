@@ -152,6 +152,9 @@ def test_each_epoch_has_other_scenes_and_validation_always_the_same(scenes: Scen
     class Trainer:
         current_epoch, global_rank, world_size = 0, 0, 1
 
+        class fit_loop:
+            batch_idx = -1
+
     scenes.prepare_data()
     scenes.setup("fit")
     scenes.trainer = Trainer  # type: ignore[assignment]
@@ -161,6 +164,11 @@ def test_each_epoch_has_other_scenes_and_validation_always_the_same(scenes: Scen
     Trainer.current_epoch = 1
     assert not torch.equal(first, next(iter(train)).pictures)
     assert torch.equal(checks, next(iter(val)).pictures)
+    second = [*train][1].pictures
+    Trainer.fit_loop.batch_idx = 0  # interrupted after the first batch
+    assert torch.equal(second, next(iter(train)).pictures)
+    Trainer.fit_loop.batch_idx, Trainer.overfit_batches = -1, 1
+    assert torch.equal(first, next(iter(scenes.train_dataloader())).pictures)
     scenes.trainer = None
 
 

@@ -1,0 +1,108 @@
+"""What the command lines of both tasks have in common."""
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from mnist_cnn.callbacks.safety import Guard
+from mnist_cnn.callbacks.signals import StopSignals
+from mnist_cnn.checkpoints import PRETRAINED, CheckpointError
+from mnist_cnn.cli import closing, runs, settings
+from mnist_cnn.errors import SettingsError, first_complaint, is_out_of_memory
+
+STOP_SIGNALS = StopSignals()
+"""What `main` and the training loop know of Ctrl-C and SIGTERM."""
+
+
+class TaskCLI(LightningCLI):
+    """LightningCLI with checkpoints by name, runs that go on in their folder, and errors of one line."""
+
+    pretrained: ClassVar[Path] = PRETRAINED
+    """What `--ckpt_path=pretrained` means."""
+    of_detector: ClassVar[bool] = False
+    every: Sequence[type[Callback]] = ()
+    """Callbacks that every run has."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses the arguments, then once more with what the checkpoint brings as defaults."""
+        try:
+            super().parse_arguments(parser, args)
+            settings.check_groups(self._verb_config()[1])
+            settings.refuse_unused(*self._verb_config(), args)
+            start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
+        except SettingsError:
+            raise
+        except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
+            raise SettingsError(f"the arguments or the config file cannot be understood: {error}") from error
+        if start.defaults:
+            self._set_defaults(start)
+            super().parse_arguments(parser, args)
+        verb, config = self._verb_config()
+        if start.news:
+            closing.say(start.news)
+        if start.warning:
+            closing.say(f"warning: {start.warning}", file=sys.stderr)
+        config["model"]["weights"] = start.defaults.get("model.weights", config["model"]["weights"])
+        self._complete(verb, config, start)
+        settings.fall_back(config["trainer"], args)
+        if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training
+            self.save_config_callback = None
+
+    def _complete(self, verb: str, config: Namespace, start: runs.Start) -> None:
+        """Sets what follows from other settings."""
+        settings.complete(verb, config, start.checkpoint, start.run)
+
+    def _verb_config(self) -> tuple[str, Namespace]:
+        verb = self.config["subcommand"]
+        return verb, self.config[verb]
+
+    def _set_defaults(self, start: runs.Start) -> None:
+        try:
+            self._subcommand_parsers[self.config["subcommand"]].set_defaults(start.defaults)
+        except (ImportError, AttributeError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{start.checkpoint} is for a model that cannot be built here: {error}") from error
+
+    def _parse_ckpt_path(self) -> None:
+        """Replaced by `parse_arguments`, where arguments that the user gave win over the checkpoint's."""
+
+    def instantiate_classes(self) -> None:
+        """Builds model, data and trainer; what cannot be built is an error in the settings."""
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise SettingsError(
+                    "there is not enough memory for a network of this size: give smaller ones"
+                ) from error
+            raise SettingsError(first_complaint(error)) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds the callbacks that every run has."""
+        options = self._get(self.config_init, "trainer")
+        if options["enable_checkpointing"] is False:
+            self._parser(self.subcommand).callback_keys.remove("checkpoint")
+        every = [*(kind() for kind in self.every), Guard(STOP_SIGNALS), runs.NoteFolder()]
+        trainer = super().instantiate_trainer(**kwargs, callbacks=[*settings.callbacks(options), *every])
+        settings.equip(trainer)
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with contextlib.ExitStack() as self._held:
+            try:
+                super()._run_subcommand(subcommand)
+            except BaseException:
+                runs.end_children(self.trainer)
+                raise
+
+    def before_fit(self) -> None:
+        """Takes a folder that no other process trains in; says what is trained."""
+        first: Any = next(iter(settings.loggers(self._verb_config()[1]["trainer"])), {})
+        new = (first.get("init_args") or {}).get("version") is None
+        runs.hold_folder(self.trainer, new, self._held)
+        closing.what_is_trained(self.model.network, self.trainer.strategy.root_device.type)
