@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser
@@ -66,6 +66,19 @@ def _words(hint: Any) -> str:
     if hint.__module__.startswith("jsonargparse"):  # PositiveInt and the like
         return f"a {hint.__doc__}"
     return f"a {hint.__name__}"
+
+
+def plain_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with Python's own numbers, which a checkpoint may hold.
+
+    What is built from the settings in a checkpoint gets numbers of types such as `PositiveFloat` instead.
+    """
+    plain = dict(values)
+    for name, value in values.items():
+        for kind in (int, float):
+            if isinstance(value, kind) and not isinstance(value, bool):
+                plain[name] = kind(value)
+    return plain
 
 
 def class_spec(name: str, value: Any) -> Any:

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from mnist_cnn.arguments import plain_numbers
 from mnist_cnn.data import files, glyphs
 from mnist_cnn.data.glyphs import COUNT
 from mnist_cnn.scenes.arrangement import Pool
@@ -61,6 +62,7 @@ class SceneDataModule(L.LightningDataModule):
         """
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir"])
+        self.save_hyperparameters(plain_numbers(self.hparams))
         self.data_dir = data_dir or files.default_data_dir()
         self.pools: dict[str, Pool] = {}
 

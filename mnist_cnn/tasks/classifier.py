@@ -19,7 +19,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from mnist_cnn.arguments import check_arguments, class_spec
+from mnist_cnn.arguments import check_arguments, class_spec, plain_numbers
 from mnist_cnn.checkpoints import INSTANTIATOR, check_hyperparameters, foreign_training, read_checkpoint
 from mnist_cnn.networks import DIGITS, TutorialCNN, fit_head
 from mnist_cnn.networks.answers import answers
@@ -130,7 +130,7 @@ class DigitClassifier(L.LightningModule):
             return
         specs = {name: class_spec(name, value) for name, value in objects.items() if value is not None}
         made = {"_instantiator": INSTANTIATOR} if any(isinstance(spec, dict) for spec in specs.values()) else {}
-        self.save_hyperparameters({**self.hparams, **specs, **made})
+        self.save_hyperparameters({**plain_numbers(self.hparams), **specs, **made})
 
     def _name_classes(self, classes: Sequence[str]) -> None:
         """Sets what depends on the classes, apart from the network."""

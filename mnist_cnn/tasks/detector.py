@@ -8,6 +8,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFl
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from mnist_cnn.arguments import plain_numbers
 from mnist_cnn.checkpoints import DETECTOR, find_checkpoint, read_checkpoint
 from mnist_cnn.data.scenes import SceneBatch
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
@@ -43,6 +44,7 @@ class DigitDetector(L.LightningModule):
         """
         super().__init__()
         self.save_hyperparameters(ignore=["network", "weights"])
+        self.save_hyperparameters(plain_numbers(self.hparams))
         self.network = network or DetectorNet()
         if weights is not None:
             path = find_checkpoint(weights, Path("lightning_logs"), pretrained=DETECTOR)
