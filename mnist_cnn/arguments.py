@@ -3,6 +3,7 @@
 import functools
 import os
 import types
+from collections.abc import Mapping
 from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser
@@ -52,6 +53,19 @@ def without_paths(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_paths(item) for item in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def plain_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with Python's own numbers, which a checkpoint may hold.
+
+    What is built from the settings in a checkpoint gets numbers of types such as `PositiveFloat` instead.
+    """
+    plain = dict(values)
+    for name, value in values.items():
+        for kind in (int, float):
+            if isinstance(value, kind) and not isinstance(value, bool):
+                plain[name] = kind(value)
+    return plain
 
 
 def class_spec(name: str, value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.cli import instantiate_module
 from torch import nn
 from torchvision.transforms import v2
 
@@ -101,3 +102,20 @@ def test_subclasses_have_arguments_of_their_own() -> None:
     assert Mine(width=5, learning_rate=0.1).hparams["width"] == 5
     with pytest.raises(ValueError, match="learning_rate is 0"):
         Mine(learning_rate=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (DigitClassifier, {"learning_rate": 0.1, "test_time_shift": 1, "classes": ["A", "B"]}),
+        (DigitDetector, {"learning_rate": 0.1, "warmup": 0.2}),
+        (DigitDataModule, {"batch_size": 7, "val_size": 9}),
+        (SceneDataModule, {"batch_size": 7, "scenes": 9}),
+    ],
+)
+def test_what_was_built_from_a_checkpoint_can_be_saved_again(
+    kind: type, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    built = instantiate_module(kind, settings)  # as Lightning does with the settings in a checkpoint
+    torch.save(dict(built.hparams), tmp_path / "settings.pt")
+    assert settings.items() <= torch.load(tmp_path / "settings.pt", weights_only=True).items()

@@ -6,13 +6,27 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import UserNet
 
 from mnist_cnn import DigitClassifier
-from mnist_cnn.checkpoints import CheckpointError, check_hyperparameters, read_checkpoint
+from mnist_cnn.checkpoints import (
+    DETECTOR,
+    INSTANTIATOR,
+    PRETRAINED,
+    CheckpointError,
+    CheckpointNotFoundError,
+    check_hyperparameters,
+    checkpoint_arguments,
+    elsewhere,
+    find_checkpoint,
+    newest_run,
+    note_elsewhere,
+    read_checkpoint,
+)
 from mnist_cnn.cli import main
 
 Cli = Callable[..., None]
@@ -205,3 +219,204 @@ def test_a_config_builds_only_what_its_options_are_for(text: str, cli: Cli, fail
     Path("forged.yaml").write_text(text)
     fails(cli, "fit", "--config=forged.yaml", *TINY)
     assert [file.name for file in Path().iterdir()] == ["forged.yaml"]
+
+
+def saved_run(logs: Path, name: str, *files: str, age: int = 0) -> Path:
+    """A run with these files, all so many seconds old."""
+    folder = logs / name / "checkpoints"
+    folder.mkdir(parents=True)
+    for file in files:
+        (folder / file).write_text(f"{name} {file}")
+        os.utime(folder / file, (1e9 - age, 1e9 - age))
+    os.utime(logs / name, (1e9 - age, 1e9 - age))
+    return folder
+
+
+def test_what_comes_with_the_package_is_found_by_name(tmp_path: Path) -> None:
+    assert find_checkpoint("pretrained", tmp_path) == PRETRAINED
+    assert find_checkpoint("pretrained", tmp_path, pretrained=DETECTOR) == DETECTOR
+    for path in (PRETRAINED, DETECTOR):
+        assert read_checkpoint(path)["state_dict"]
+    with pytest.raises(CheckpointError, match="fit cannot go on from --ckpt_path=pretrained"):
+        find_checkpoint("pretrained", tmp_path, resume=True)
+
+
+def test_a_file_is_what_it_is_and_a_missing_one_an_error(tmp_path: Path) -> None:
+    saved_run(tmp_path, "version_0", "best.ckpt")
+    (tmp_path / "mine.ckpt").touch()
+    for resume in (False, True):
+        assert find_checkpoint(str(tmp_path / "mine.ckpt"), tmp_path, resume) == tmp_path / "mine.ckpt"
+        for missing in (tmp_path / "gone.ckpt", tmp_path / "version_0"):
+            with pytest.raises(CheckpointNotFoundError, match="there is no checkpoint file"):
+                find_checkpoint(str(missing), tmp_path, resume)
+
+
+def test_best_and_last_are_those_of_the_newest_run_that_has_one(tmp_path: Path) -> None:
+    for name in ("best", "last"):
+        with pytest.raises(CheckpointNotFoundError, match=r"no run in .* has a checkpoint yet"):
+            find_checkpoint(name, tmp_path)
+    assert find_checkpoint("last", tmp_path, resume=True) is None
+    older = saved_run(tmp_path, "version_7", "best.ckpt", "last.ckpt", age=50)
+    newer = saved_run(tmp_path, "mine", "best.ckpt", age=20)
+    assert find_checkpoint("best", tmp_path) == find_checkpoint("best", tmp_path, resume=True) == newer / "best.ckpt"
+    assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
+    saved_run(tmp_path, "version_9")
+    assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
+    assert find_checkpoint("last", tmp_path, resume=True) is None  # the newest run has none
+
+
+def test_the_newest_run_is_one_by_its_name_or_by_what_it_has(tmp_path: Path) -> None:
+    assert newest_run(tmp_path) is None
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "version_1").write_text("a file")
+    assert newest_run(tmp_path) is None
+    saved_run(tmp_path, "mine", "best.ckpt", age=50)
+    assert newest_run(tmp_path) == tmp_path / "mine"
+    (tmp_path / "version_2").mkdir()
+    os.utime(tmp_path / "version_2", (1e9 - 60, 1e9 - 60))
+    assert newest_run(tmp_path) == tmp_path / "mine"
+    os.utime(tmp_path / "version_2", (1e9, 1e9))
+    assert newest_run(tmp_path) == tmp_path / "version_2"
+
+
+def test_runs_that_keep_their_checkpoints_elsewhere_are_found(tmp_path: Path) -> None:
+    logs, flat = tmp_path / "deep" / "logs", tmp_path / "flat"
+    other = saved_run(tmp_path, "other", "best.ckpt", age=30)
+    note_elsewhere(logs, other)
+    flat.mkdir()
+    (flat / "epoch=1.ckpt").write_text("older")
+    (flat / "epoch=2.ckpt").write_text("newer")
+    for number, name in enumerate(("epoch=1.ckpt", "epoch=2.ckpt")):
+        os.utime(flat / name, (1e9 - 10 + number,) * 2)
+    assert newest_run(logs) == tmp_path / "other"
+    for _ in range(2):
+        note_elsewhere(logs, flat)
+        note_elsewhere(logs, logs / "version_0" / "checkpoints")
+    assert elsewhere(logs) == [other, flat]
+    lines = (logs / "elsewhere.txt").read_text().splitlines()
+    assert [Path(line) for line in lines] == [Path("../../other/checkpoints"), Path("../../flat")]
+    assert newest_run(logs) == flat
+    assert find_checkpoint("best", logs) == other / "best.ckpt"
+    assert find_checkpoint("last", logs, resume=True) == flat / "last.ckpt"
+    assert (flat / "last.ckpt").read_text() == "newer"
+    assert elsewhere(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_run_without_its_last_file_goes_on_from_the_newest_one(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError("no links here")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    folder = saved_run(tmp_path, "version_0", "best.ckpt")
+    assert find_checkpoint("last", tmp_path, resume=True) == folder / "last.ckpt"
+    assert (folder / "last.ckpt").read_bytes() == (folder / "best.ckpt").read_bytes()
+    (folder / "last.ckpt").write_text("of its own")
+    assert find_checkpoint("last", tmp_path, resume=True) == folder / "last.ckpt"
+    assert (folder / "last.ckpt").read_text() == "of its own"
+
+
+def written(path: Path, **more: Any) -> Path:
+    content = {
+        "state_dict": {},
+        "hyper_parameters": {"gamma": 0.7, "classes": ["a.b"], "weights": None, "_instantiator": INSTANTIATOR},
+        "datamodule_hyper_parameters": {"dataset": "KMNIST", "batch_size": 7},
+        "pytorch-lightning_version": "2.6.6",
+        "optimizer_states": [{}],
+        "loops": {"fit_loop": {}},
+        **more,
+    }
+    torch.save({name: value for name, value in content.items() if value is not None}, path)
+    return path
+
+
+def test_a_checkpoint_gives_the_arguments_of_model_and_data(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt")
+    expected = {"model.gamma": 0.7, "model.classes": ["a.b"], "data.dataset": "KMNIST", "data.batch_size": 7}
+    for resume in (False, True):
+        assert checkpoint_arguments(path, resume) == expected
+    written(path, datamodule_hyper_parameters=None)
+    assert checkpoint_arguments(path, False) == {"model.gamma": 0.7, "model.classes": ["a.b"]}
+
+
+@pytest.mark.parametrize(
+    "missing", [{"optimizer_states": []}, {"optimizer_states": None}, {"loops": {}}, {"loops": None}]
+)
+def test_only_what_was_saved_in_training_can_go_on(missing: dict[str, Any], tmp_path: Path) -> None:
+    path = written(tmp_path / "x.ckpt", **missing)
+    assert checkpoint_arguments(path, resume=False)["model.gamma"] == 0.7
+    with pytest.raises(CheckpointError, match="has weights, but not the state of training"):
+        checkpoint_arguments(path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["optimizer", "schedule"])
+def test_an_optimizer_or_schedule_of_ones_own_is_needed_to_train_alone(name: str, tmp_path: Path) -> None:
+    settings = {"gamma": 0.7, "optimizer": "adam", "schedule": "cosine", name: {"class_path": "my.Own"}}
+    path = written(tmp_path / "x.ckpt", hyper_parameters=settings)
+    arguments = checkpoint_arguments(path, resume=False)
+    assert arguments.keys() & {"model.optimizer", "model.schedule"} == {f"model.{x}" for x in settings} - {
+        f"model.{name}",
+        "model.gamma",
+    }
+    with pytest.raises(CheckpointError, match=rf"add --model\.{name}=my\.Own"):
+        checkpoint_arguments(path, resume=True)
+    for trusted in ("my.Own", ["other.One", "my.Own"]):
+        for resume in (False, True):
+            assert checkpoint_arguments(path, resume, trusted)[f"model.{name}"] == {"class_path": "my.Own"}
+
+
+def test_why_a_class_is_refused() -> None:
+    def refused(value: Any, trusted: Any = None) -> str:
+        with pytest.raises(CheckpointError) as error:
+            check_hyperparameters(value, "x.ckpt", trusted)
+        return str(error.value)
+
+    assert "if you trust that class, add --model.network=my.Net" in refused({"network": {"class_path": "my.Net"}})
+    for name in ("import my", "my..Net", "Net", "1my.Net", "", None):
+        assert "which is no class" in refused({"network": {"class_path": name}})
+    assert "not a checkpoint of this project" in refused([1])
+    assert "asks for 'os.system' to be called" in refused({"_instantiator": "os.system"})
+    for value in (
+        ["evil.Net"],
+        ("evil.Net",),
+        {"evil.Net"},
+        {"a": {"evil.Net": 1}},
+        [{"a": "evil.Net"}],
+        "evil.Net",
+        "a . b",
+    ):
+        assert "does not get code imported" in refused({"gamma": value})
+        assert "does not get code imported" in refused(
+            {"classes": ["a.b"], "_instantiator": INSTANTIATOR, "gamma": value}
+        )
+    assert "evil.Net" in refused({"classes": [1, "evil.Net"]})
+    assert "evil.Net" in refused({"classes": "evil.Net"})
+    for value in ("evil.Net", {"class_path": "torch.nn.Linear", "init_args": {"x": "evil.Net"}}):
+        assert "evil.Net" in refused({"network": value})
+    for harmless in ("0.5", "3.", "mnist_cnn.MLP"):
+        check_hyperparameters({"gamma": harmless, "x": [harmless, 1, None]}, "x.ckpt")
+
+
+def test_what_the_user_names_is_trusted_with_its_module_and_nothing_else() -> None:
+    settings = {"network": {"class_path": "my.nets.Net", "init_args": {"block": "my.nets.Block"}}}
+    for trusted in ("my.nets.Net", ["my.nets.Net"], {"my.nets.Net", "other.One"}):
+        check_hyperparameters(settings, "x.ckpt", trusted)
+    for trusted in ("my.nets.Block", "my.Net", "other.Net", None):
+        with pytest.raises(CheckpointError):
+            check_hyperparameters(settings, "x.ckpt", trusted)
+    settings["network"]["init_args"] = {"block": "my.other.Block"}
+    with pytest.raises(CheckpointError, match=r"my\.other\.Block"):
+        check_hyperparameters(settings, "x.ckpt", "my.nets.Net")
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_of_damaged_files_nothing_is_read_or_run(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(Path("x.ckpt"), state_dict={"w": torch.zeros(3000)})
+    DAMAGE[kind](path)
+    with pytest.raises(CheckpointError, match=r"x\.ckpt .*--ckpt_path=FILE"):
+        read_checkpoint(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.ckpt"]

@@ -109,7 +109,15 @@ def without_speed(points: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("every", "accumulated", "batches", "due"),
-    [(5, 1, 24, [5, 10, 15, 20]), (10, 1, 21, [10]), (5, 3, 31, [15]), (50, 1, 20, []), (0, 1, 20, [])],
+    [
+        (5, 1, 24, [5, 10, 15, 20]),
+        (10, 1, 21, [10]),
+        (50, 1, 59, []),
+        (50, 1, 60, [50]),
+        (5, 3, 31, [15]),
+        (50, 1, 20, []),
+        (0, 1, 20, []),
+    ],
 )
 def test_no_point_stands_for_a_step_or_two(every: int, accumulated: int, batches: int, due: list[int]) -> None:
     trainer = SimpleNamespace(

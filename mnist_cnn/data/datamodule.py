@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
-from mnist_cnn.arguments import check_arguments, without_paths
+from mnist_cnn.arguments import check_arguments, plain_numbers, without_paths
 from mnist_cnn.data import files, labelled
 from mnist_cnn.data.augment import BatchTransform, augmented
 from mnist_cnn.data.batches import batch_loader
@@ -75,6 +75,7 @@ class DigitDataModule(L.LightningDataModule):
         check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir", "augment", "rendered", "pictures", "layout", "labelled", "mixed"])
+        self.save_hyperparameters(plain_numbers(self.hparams))
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size = batch_size

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from mnist_cnn.arguments import check_arguments
+from mnist_cnn.arguments import check_arguments, plain_numbers
 from mnist_cnn.data import files, glyphs
 from mnist_cnn.data.glyphs import COUNT
 from mnist_cnn.scenes.pool import Pool
@@ -63,6 +63,7 @@ class SceneDataModule(L.LightningDataModule):
         check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["data_dir"])
+        self.save_hyperparameters(plain_numbers(self.hparams))
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.pools: dict[str, Pool] = {}
 

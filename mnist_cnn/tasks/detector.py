@@ -8,7 +8,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFl
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from mnist_cnn.arguments import check_arguments
+from mnist_cnn.arguments import check_arguments, plain_numbers
 from mnist_cnn.checkpoints import DETECTOR, find_checkpoint, read_checkpoint
 from mnist_cnn.data.scenes import SceneBatch
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
@@ -45,6 +45,7 @@ class DigitDetector(L.LightningModule):
         check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["network", "weights"])
+        self.save_hyperparameters(plain_numbers(self.hparams))
         self.network = network or DetectorNet()
         if weights is not None:
             path = find_checkpoint(str(weights), Path("lightning_logs"), DETECTOR)

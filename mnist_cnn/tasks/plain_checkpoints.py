@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import nn
 
-from mnist_cnn.arguments import class_spec
+from mnist_cnn.arguments import class_spec, plain_numbers
 from mnist_cnn.checkpoints import INSTANTIATOR, check_hyperparameters, foreign_training, read_checkpoint
 
 
@@ -33,7 +33,7 @@ class PlainCheckpoints(L.LightningModule):
             return
         specs = {name: class_spec(name, value) for name, value in objects.items() if value is not None}
         made = {"_instantiator": INSTANTIATOR} if any(isinstance(spec, dict) for spec in specs.values()) else {}
-        self.save_hyperparameters({**self.hparams, **specs, **made})
+        self.save_hyperparameters({**plain_numbers(self.hparams), **specs, **made})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the network's arguments, which Lightning does not hand on."""

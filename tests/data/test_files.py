@@ -4,11 +4,14 @@ import gzip
 import hashlib
 import http.server
 import os
+import socket
 import sys
 import threading
+import urllib.error
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import filelock
 import pytest
 import torch
 from conftest import processes
@@ -301,3 +304,103 @@ def test_a_damaged_data_set_without_its_archives_is_called_damaged(
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="FashionMNIST"):
         prepare("CIFAR10", tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_another_process_keeps_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Held:
+        def __init__(self, path: Path, timeout: float) -> None:
+            assert path.parent == tmp_path
+            assert timeout > 60
+
+        def __enter__(self) -> None:
+            raise filelock.Timeout("held")
+
+        def __exit__(self, *args: object) -> None: ...
+
+    monkeypatch.setattr(files, "FileLock", Held)
+    with pytest.raises(DataError, match="another process has been preparing"):
+        prepare("MNIST", tmp_path)
+
+
+def write_idx(raw: Path, train: tuple[int, int], test: tuple[int, int], side: int = 28) -> None:
+    """The four files of a data set, with so many images and labels in both splits."""
+    raw.mkdir(parents=True, exist_ok=True)
+    for kind, (images, labels) in (("train", train), ("t10k", test)):
+        sizes = b"".join(number.to_bytes(4, "big") for number in (0x803, images, 28, side))
+        (raw / f"{kind}-images-idx3-ubyte").write_bytes(sizes + bytes(images * 28 * side))
+        (raw / f"{kind}-labels-idx1-ubyte").write_bytes(
+            bytes.fromhex("00000801") + labels.to_bytes(4, "big") + bytes(labels)
+        )
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "side"),
+    [((9, 8), (5, 5), 28), ((9, 9), (5, 4), 28), ((0, 0), (5, 5), 28), ((9, 9), (0, 0), 28), ((9, 9), (5, 5), 27)],
+)
+def test_files_that_do_not_belong_together_are_called_damaged(
+    train: tuple[int, int], test: tuple[int, int], side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _no_downloads(monkeypatch)
+    raw = tmp_path / "KMNIST" / "raw"
+    write_idx(raw, (9, 9), (5, 5))
+    assert prepare("KMNIST", tmp_path) == f"KMNIST: {tmp_path} (verified)"
+    assert [len(load("KMNIST", tmp_path, split)[1]) for split in (True, False)] == [9, 5]
+    write_idx(raw, train, test, side)
+    with pytest.raises(DataError, match=r"KMNIST in .* is damaged: delete what is there"):
+        prepare("KMNIST", tmp_path)
+    with pytest.raises(DataError, match=r"KMNIST.*: delete .*retry"):
+        load("KMNIST", tmp_path, train in ((9, 8), (0, 0)) or side == 27)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), r"cannot write FashionMNIST to .*No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied"), r"cannot write FashionMNIST to .*Permission denied"),
+        (ConnectionResetError(errno.ECONNRESET, "reset by peer"), "FashionMNIST cannot be downloaded"),
+        (urllib.error.URLError("no address"), "FashionMNIST cannot be downloaded"),
+        (RuntimeError("not found or corrupted"), "FashionMNIST cannot be downloaded"),
+    ],
+)
+def test_what_ends_a_download_is_told_from_a_full_disk(
+    error: Exception, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Failing(datasets.FashionMNIST):
+        def __init__(self, *args: object, download: bool, **kwargs: object) -> None:
+            seen.append((download, socket.getdefaulttimeout()))
+            raise error
+
+    monkeypatch.setattr(datasets, "FashionMNIST", Failing)
+    with pytest.raises(DataError, match=message):
+        prepare("FashionMNIST", tmp_path)
+    assert seen[-1] == (True, files.STALL_SECONDS)
+    assert socket.getdefaulttimeout() is None
+
+
+def test_both_splits_of_a_data_set_are_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Downloads(datasets.QMNIST):
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            if not download:
+                raise RuntimeError("not found")
+            seen.append(train)
+
+    monkeypatch.setattr(datasets, "QMNIST", Downloads)
+    with pytest.raises(DataError, match=r"QMNIST in .* is damaged"):
+        prepare("QMNIST", tmp_path)
+    assert seen == [True, False]
+
+
+@pytest.mark.parametrize(("error", "said"), [(ValueError("one\ntwo"), "one"), (ValueError(), "ValueError")])
+def test_the_reason_why_a_file_cannot_be_read_is_one_line(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "KMNIST", fail)
+    with pytest.raises(DataError, match=rf"cannot read KMNIST in .* \({said}\): delete"):
+        load("KMNIST", tmp_path, train=True)

@@ -76,3 +76,134 @@ def test_rows_of_a_list_come_from_top_to_bottom() -> None:
     page = boxes(*((10 + 40 * line, 10 + 50 * line, 4, 0.2) for line in order))
     assert [order[row[0] // 4] for row in page_rows(page)] == [0, 1, 2, 3]
     assert page_rows(page[:0]) == []
+
+
+def row(*gaps: float, left: float = 400, top: float = 50, height: float = 30) -> np.ndarray:
+    """One row with these gaps between its digits, in heights."""
+    lefts = left + np.cumsum([0, *(height * (2 / 3 + gap) for gap in gaps)])
+    return np.array([(x, top, x + height * 2 / 3, top + height) for x in lefts], np.float32)
+
+
+def starts(page: np.ndarray) -> list[int]:
+    """The first digit of each row, in reading order."""
+    return [part[0] for part in page_rows(page)]
+
+
+@pytest.mark.parametrize(("times", "count"), [(2.6, 1), (3.6, 2)])
+def test_neighbours_may_differ_threefold_in_height(times: float, count: int) -> None:
+    pair = np.array([(0, 85, 20, 115), (30, 100 - 15 * times, 90, 100 + 15 * times)], np.float32)
+    for found in (pair, pair[:, [2, 1, 0, 3]] * np.float32((-1, 1, -1, 1))):  # the small one first, and the large one
+        assert len(rows_of(found, ROW_GAP)) == count
+
+
+@pytest.mark.parametrize(("gap", "alone"), [(4.0, False), (5.0, True)])
+def test_how_wide_a_gap_the_row_of_a_picture_may_have(gap: float, alone: bool) -> None:
+    assert len(the_row(row(gap), np.ones(2, np.float32))) == 2 - alone
+
+
+@pytest.mark.parametrize(
+    ("gap", "drift", "count"),
+    [(-0.3, 0.5, 1), (0.2, 0.7, 2), (1.0, 0.8, 1), (1.0, 0.9, 2), (3.5, 1.1, 1), (3.5, 1.3, 2)],
+)
+def test_how_far_a_row_may_rise_from_digit_to_digit(gap: float, drift: float, count: int) -> None:
+    for sign in (1, -1):
+        pair = row(gap)
+        pair[1, [1, 3]] += sign * 30 * drift
+        assert len(rows_of(pair, ROW_GAP)) == count
+
+
+def test_of_two_digits_that_may_follow_the_nearer_one_does() -> None:
+    found = np.array([(0, 30, 20, 60), (40, 36, 60, 66), (28, 16, 48, 46)], np.float32)
+    assert sorted(rows_of(found, ROW_GAP)) == [[0, 2], [1]]
+    found = np.array([(0, 30, 20, 60), (28, 30, 48, 60), (28, 46, 48, 76)], np.float32)
+    assert sorted(rows_of(found, ROW_GAP)) == [[0, 1], [2]]
+
+
+def test_a_row_of_sure_digits_wins_over_one_of_doubtful_ones() -> None:
+    page = np.concatenate([row(0.2, 0.2), row(0.2, 0.2, 0.2, top=200)])
+    assert the_row(page, np.array([0.9] * 3 + [0.5] * 4, np.float32)) == [0, 1, 2]
+    assert the_row(page, np.array([0.9] * 7, np.float32)) == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("shape", [(100, 400, 3), (400, 100, 3)])
+def test_of_digits_of_a_size_the_middle_one_is_meant_and_of_others_the_large_one(shape: tuple[int, ...]) -> None:
+    height, width = shape[:2]
+    middles = [
+        (width / 2, height / 2),
+        (10, height / 2),
+        (width - 10, height / 2),
+        (width / 2, 10),
+        (width / 2, height - 10),
+    ]
+    found = np.array([(x - 10, y - 10, x + 10, y + 10) for x, y in middles], np.float32)
+    scores = np.full(5, 0.9, np.float32)
+    assert the_digit(found, scores, shape) == [0]
+    assert the_digit(found[::-1].copy(), scores, shape) == [4]
+    assert the_digit(found, np.array([0.5, 0.9, 0.5, 0.5, 0.5], np.float32), shape) == [1]
+    for large in ((0, 10, 60, 30), (10, 0, 30, 60)):  # long in one direction, and at the border
+        found[3] = large
+        assert the_digit(found, scores, shape) == [3]
+
+
+@pytest.mark.parametrize(
+    ("usual", "gap", "parts"),
+    [
+        (0.1, 0.9, 1),
+        (0.1, 1.1, 2),
+        (0.5, 1.2, 1),
+        (0.5, 1.6, 2),
+        (1.0, 3.5, 1),
+        (1.0, 3.9, 2),
+        (0.7, 2.6, 1),
+        (0.7, 2.9, 2),
+    ],
+)
+def test_a_row_of_a_page_is_divided_where_a_gap_is_wide_beside_its_others(usual: float, gap: float, parts: int) -> None:
+    for left, top in ((400, 50), (5, 900)):
+        found = page_rows(row(usual, usual, gap, usual, left=left, top=top))
+        assert found == ([[0, 1, 2, 3, 4]] if parts == 1 else [[0, 1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(("gap", "parts"), [(7.5, 1), (8.5, 2)])
+def test_two_digits_of_a_page_are_a_row_unless_they_are_far_apart(gap: float, parts: int) -> None:
+    assert len(page_rows(row(gap))) == parts
+    assert page_rows(row()) == [[0]]
+
+
+def test_two_rows_come_from_top_to_bottom() -> None:
+    assert starts(np.concatenate([row(0.1, top=200), row(0.1, top=60)])) == [2, 0]
+
+
+@pytest.mark.parametrize(("gutter", "order"), [(3.5, [0, 4, 8, 2, 6, 10]), (2.5, [0, 2, 4, 6, 8, 10])])
+def test_columns_stand_more_than_three_heights_apart(gutter: float, order: list[int]) -> None:
+    right = 400 + 30 * (2 * 2 / 3 + 0.1 + gutter)
+    lines = [(row(0.1, top=50 + 90 * k), row(0.1, left=right, top=95 + 90 * k)) for k in range(3)]
+    assert starts(np.concatenate([part for line in lines for part in line])) == order
+
+
+def test_slanting_lines_that_overlap_are_read_one_after_the_other() -> None:
+    lines = [row(*[0.2] * 7, left=400 - 40 * k, top=50 + 44 * k) for k in range(3)]
+    for line in lines:
+        line[:, [1, 3]] += 4 * np.arange(8)[:, None]
+    assert starts(np.concatenate(lines)) == [0, 8, 16]
+
+
+@pytest.mark.parametrize("shift", [7, -7])
+def test_cells_of_a_table_may_stand_a_little_higher_or_lower(shift: int) -> None:
+    cells = [
+        row(0.1, left=left, top=50 + 80 * line + shift * k)
+        for line in range(3)
+        for k, left in enumerate((300, 640, 980))
+    ]
+    assert starts(np.concatenate(cells)) == list(range(0, 18, 2))
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_table_may_have_empty_cells(missing: int) -> None:
+    cells = [
+        row(0.1, left=left, top=50 + 80 * line)
+        for line in range(4)
+        for k, left in enumerate((300, 450))
+        if k != missing or line % 2
+    ]
+    assert starts(np.concatenate(cells)) == list(range(0, 12, 2))

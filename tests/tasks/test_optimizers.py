@@ -132,3 +132,93 @@ def test_classes_of_others_get_the_learning_rate() -> None:
     schedule = make_schedule(functools.partial(torch.optim.lr_scheduler.StepLR, step_size=2), optimizer, int, 0.5, 0.3)
     assert schedule["interval"] == "epoch"
     assert rates(optimizer, schedule, 3) == pytest.approx([0.02, 0.02, 0.002])
+
+
+def driven_to_one(matrix: torch.Tensor) -> torch.Tensor:
+    """What three iterations of the published quintic make of a matrix: the same polynomial of its singular values."""
+    left, values, right = torch.linalg.svd(matrix.double() / matrix.double().norm(), full_matrices=False)
+    for _ in range(3):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    return ((left * values) @ right).float()
+
+
+@pytest.mark.parametrize("shape", [(8, 18), (18, 8), (9, 9)])
+def test_singular_values_follow_the_published_quintic(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(orthogonalized(matrix), driven_to_one(matrix), atol=1e-4, rtol=1e-4)
+    assert not orthogonalized(torch.zeros(shape)).any()
+
+
+def test_steps_of_muon_are_those_of_its_definition() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 12, 2), nn.Flatten(), nn.Linear(12, 4), nn.Linear(4, 3))
+    adamw = copy.deepcopy(network)
+    optimizer = Muon(network, **RATES)
+    reference = torch.optim.AdamW(
+        [
+            {"params": [adamw[3].weight], "weight_decay": 0.1},
+            {"params": [adamw[k].bias for k in (0, 2, 3)], "weight_decay": 0.0},
+        ],
+        lr=0.01,
+        betas=(0.7, 0.9),
+    )
+    hidden = {"0.weight": (12 / 8) ** 0.5, "2.weight": 1.0}  # a tall one, whose steps are larger, and a wide one
+    weights = {name: network.state_dict()[name].clone() for name in hidden}
+    buffers = dict.fromkeys(hidden, torch.tensor(0.0))
+    for _ in range(3):
+        for (name, p), other in zip(network.named_parameters(), adamw.parameters(), strict=True):
+            p.grad = torch.randn_like(p)
+            other.grad = p.grad.clone()
+            if name in hidden:
+                buffers[name] = 0.6 * buffers[name] + p.grad
+                step = driven_to_one((p.grad + 0.6 * buffers[name]).flatten(1)).view_as(p)
+                weights[name] = weights[name] * (1 - 0.05 * 0.1) - 0.05 * hidden[name] * step
+        assert optimizer.step(lambda: torch.is_grad_enabled()) is True
+        reference.step()
+    expected = {**adamw.state_dict(), **weights}
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, expected[name], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD), ("muon", Muon)],
+)
+def test_optimizers_get_their_settings(name: Any, kind: type) -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    optimizer = make_optimizer(name, network, 0.02, 0.03, 0.8, fused=False)
+    assert type(optimizer) is kind
+    first, *rest = optimizer.param_groups
+    assert (first["lr"], first["weight_decay"]) == (0.02, 0.03)
+    assert name not in ("sgd", "muon") or first["momentum"] == 0.8
+    assert [(group["lr"], group["weight_decay"]) for group in rest] == ([(0.002, 0.03), (0.002, 0)] if rest else [])
+    assert len(rest) == (2 if name == "muon" else 0)
+
+
+def test_schedules_say_when_they_take_a_step() -> None:
+    names: tuple[Any, ...] = ("exponential", "one_cycle", "cosine")
+    schedules = {name: make_schedule(name, sgd(), lambda: 9, 0.5, 0.3) for name in names}
+    assert {name: schedule["interval"] for name, schedule in schedules.items() if schedule} == {
+        "exponential": "epoch",
+        "one_cycle": "step",
+        "cosine": "step",
+    }
+    assert make_schedule("constant", sgd(), lambda: 9, 0.5, 0.3) is None
+    optimizer = sgd()
+    falling = make_schedule("exponential", optimizer, lambda: 9, 0.5, 0.3)
+    assert rates(optimizer, falling, 3) == pytest.approx([0.1, 0.05, 0.025])
+
+    class Watching(torch.optim.lr_scheduler.ConstantLR):
+        monitor = "accuracy/val"
+
+    assert make_schedule(Watching, sgd(), int, 0.5, 0.3)["monitor"] == "accuracy/val"
+
+
+def test_one_cycle_moves_the_momentum_of_optimizers_that_have_one() -> None:
+    p = [nn.Parameter(torch.zeros(2))]
+    adam = torch.optim.Adam(p, 0.1)
+    make_schedule("one_cycle", adam, lambda: 10, 0.5, 0.3)
+    assert adam.param_groups[0]["betas"][0] == 0.95
+    for still in (torch.optim.Adagrad(p, 0.1), torch.optim.RMSprop(p, 0.1)):
+        make_schedule("one_cycle", still, lambda: 10, 0.5, 0.3)
+        assert still.param_groups[0].get("momentum", 0) == 0

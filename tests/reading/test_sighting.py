@@ -1,0 +1,230 @@
+"""What is read of the digits that a detector found, and how sure that is."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist_cnn.reading import sighting
+from mnist_cnn.reading.detection import Digits
+from mnist_cnn.reading.pictures import Opened
+from mnist_cnn.reading.sighting import FINER, LAYOUTS, SIDES, TURNED, VOTES, Layout, Sighting, look
+
+PICTURE = np.full((300, 500, 3), 255, np.uint8)
+Found = tuple[float, int, tuple[float, float, float, float]]
+
+
+class Detected:
+    """Digits with their score, label and box; the detector is as sure of each label as `sure`."""
+
+    def __init__(self, *digits: Found, sure: float = 0.91) -> None:
+        scores, labels, boxes = zip(*digits, strict=True) if digits else ((), (), ())
+        probabilities = np.full((len(digits), 10), (1 - sure) / 9, np.float32)
+        probabilities[range(len(digits)), labels] = sure
+        corners = np.array(boxes, np.float32).reshape(-1, 4)
+        self.digits = Digits(np.array(scores, np.float32), probabilities, corners)
+        self.asked: list[tuple[list[int], list[int]]] = []
+
+    def images(self, which: np.ndarray, among: np.ndarray) -> np.ndarray:
+        self.asked.append((which.tolist(), among.tolist()))
+        return np.stack([np.full((28, 28), k, np.uint8) for k in which] or [np.zeros((28, 28), np.uint8)])[: len(which)]
+
+
+def digit(k: float, score: float = 0.9, label: int = 3, top: float = 100, height: float = 30) -> Found:
+    """The digit number `k` of a row."""
+    return score, label, (100 + 30 * k, top, 120 + 30 * k, top + height)
+
+
+@pytest.fixture
+def sees(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Replaces the detector by what is found in each of the four turns; gives what was asked of it."""
+
+    def replace(*turns: Detected) -> list[tuple[tuple[int, ...], int, int]]:
+        asked: list[tuple[tuple[int, ...], int, int]] = []
+
+        def detect(network: None, picture: np.ndarray, side: int, finer: int) -> Detected:
+            asked.append((picture.shape, side, finer))
+            turn = (len(asked) - 1) % 4
+            return turns[turn] if turn < len(turns) else Detected()
+
+        monkeypatch.setattr(sighting, "detect", detect)
+        return asked
+
+    return replace
+
+
+def looked(layout: Layout = "row") -> Sighting:
+    return look(None, PICTURE, layout)  # type: ignore[arg-type]
+
+
+def text(found: Sighting) -> str:
+    return "".join(map(str, found.digits.probabilities.argmax(axis=1)))
+
+
+def test_each_layout_begins_with_its_scale_and_other_turns_are_looked_at_in_less_detail(sees: Any) -> None:
+    for layout in LAYOUTS:
+        asked = sees(Detected())
+        found = looked(layout)
+        shapes = [(300, 500, 3), (500, 300, 3), (300, 500, 3), (500, 300, 3)]
+        assert asked == [(shape, SIDES[layout], 0 if turn else FINER[layout]) for turn, shape in enumerate(shapes)]
+        assert (len(found.digits), found.lengths, found.sureness, found.turns) == (0, [], [], 0)
+    assert set(LAYOUTS) == {"digit", "row", "page"}
+    assert SIDES["digit"] < SIDES["row"] < SIDES["page"]
+
+
+def test_a_row_has_likely_digits_beside_sure_ones(sees: Any) -> None:
+    row = Detected(digit(0, label=1), digit(2, 0.3, label=7), digit(1, label=2), digit(3, 0.15), digit(9, 0.04))
+    sees(row)
+    found = looked()
+    assert (text(found), found.lengths) == ("127", [3])
+    assert found.images[:, 0, 0].tolist() == [0, 2, 1]
+    assert row.asked == [([0, 2, 1], [0, 1, 2])]
+    sees(Detected(*(digit(k, 0.4) for k in range(3))))
+    assert looked().lengths == []
+    sees(Detected(digit(0, 0.6), digit(1, 0.3), digit(2, 0.3)))
+    assert looked().lengths == [3]
+
+
+def test_a_digit_is_read_however_doubtful(sees: Any) -> None:
+    sees(Detected(digit(0, 0.05, label=5)))
+    assert (text(looked("digit")), looked("digit").lengths) == ("5", [1])
+    sees(Detected(digit(5, 0.01, label=5)))
+    assert looked("digit").lengths == []
+    sees(Detected(digit(0, label=5), digit(1, label=6)))
+    assert looked("digit").lengths == [1]
+
+
+def test_a_page_has_the_rows_that_are_likely_on_the_whole(sees: Any) -> None:
+    first = [digit(k, score, label=4) for k, score in enumerate((0.9, 0.3, 0.6))]
+    letters = [digit(k, 0.5, top=200, label=8) for k in range(3)]
+    last = [digit(k, 0.95, top=300, label=2) for k in range(2)]
+    sees(Detected(*last, *letters, *first))
+    found = looked("page")
+    assert (text(found), found.lengths) == ("44422", [3, 2])
+
+
+@pytest.mark.parametrize(
+    ("beside", "counts"),
+    [
+        (digit(3, 0.2), True),
+        (digit(-1, 0.2), True),
+        (digit(1.5, 0.2), True),
+        (digit(3.9, 0.2), True),
+        (digit(4.8, 0.2), False),  # too far away
+        (digit(-2.8, 0.2), False),
+        (digit(3, 0.2, top=112), True),
+        (digit(3, 0.2, top=119), False),  # not in the row
+        (digit(3, 0.2, top=81), False),
+        (digit(3, 0.2, top=78, height=74), True),
+        (digit(3, 0.2, top=60, height=110), False),  # of another size
+        (digit(3, 0.2, top=109, height=12), True),
+        (digit(3, 0.2, top=111, height=7), False),
+        ((0.2, 3, (300, 100, 320, 130)), False),
+        ((0.2, 3, (130, 400, 150, 430)), False),
+    ],
+)
+def test_what_may_have_been_left_out_of_a_row_makes_it_less_sure(sees: Any, beside: Found, counts: bool) -> None:
+    sees(Detected(*(digit(k) for k in range(3)), beside))
+    found = looked()
+    assert found.lengths == [3]
+    assert found.sureness == pytest.approx([0.8 if counts else 1.0])
+
+
+def test_whatever_is_left_out_counts_together_and_where_a_row_rises_beside_its_nearest_digit(sees: Any) -> None:
+    rising = [digit(k, top=100 - 8 * k) for k in range(6)]
+    sees(
+        Detected(
+            *rising, digit(6, 0.2, top=52), digit(-1, 0.1, top=108), digit(-1, 0.2, top=60), digit(2.5, 0.15, top=80)
+        )
+    )
+    found = looked()
+    assert found.lengths == [6]
+    assert found.sureness == pytest.approx([0.8 * 0.9 * 0.85])
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_picture_is_turned_where_that_is_clearly_better(sees: Any, turns: int) -> None:
+    poor, good = Detected(digit(0, 0.5), digit(1, 0.5)), Detected(*(digit(k, label=6) for k in range(3)))
+    sees(*([poor] * turns), good)
+    found = looked()
+    assert (text(found), found.turns) == ("666", turns)
+    assert found.sureness == pytest.approx([1 - TURNED**3])
+    sees(poor, *([Detected(digit(0, 0.55))] * 3))
+    assert looked().turns == 0
+
+
+def test_a_picture_stays_as_it_is_where_turning_it_is_hardly_better(sees: Any) -> None:
+    def total(value: float) -> Detected:
+        """Two digits that are over a half by so much together."""
+        return Detected(*(digit(k, (0.5 + value / 2) / 0.99) for k in range(2)), sure=0.99)
+
+    sees(total(0.1), total(0.4))
+    assert looked().turns == 0
+    sees(total(0.1), total(0.8))
+    assert looked().turns == 1
+    sees(total(0.1), total(0.8), total(0.85), total(0.95))  # not better than the first by as much again
+    assert looked().turns == 1
+    many = Detected(*((0.59, 3, (10 + 12 * k, 100, 20 + 12 * k, 115)) for k in range(40)), sure=1.0)
+    sees(total(0.1), many)  # much of it, but none of it sure
+    assert looked().turns == 0
+
+
+def test_a_row_of_one_sure_digit_may_lie_on_its_side(sees: Any) -> None:
+    asked = sees(Detected(digit(0, 0.95)), Detected(*(digit(k, label=6) for k in range(3))))
+    assert (looked().turns, len(asked)) == (1, 4)
+    asked = sees(Detected(digit(0, 0.95)), Detected(*(digit(k, label=6) for k in range(3))))
+    assert (looked("digit").turns, len(asked)) == (0, 1)
+    asked = sees(Detected(digit(0, 0.95), digit(1, 0.95)), Detected(*(digit(k, label=6) for k in range(9))))
+    assert (looked().turns, len(asked)) == (0, 1)
+
+
+def test_a_digit_of_mnist_is_not_searched_for(sees: Any) -> None:
+    asked = sees()
+    picture = np.zeros((28, 28, 3), np.uint8)
+    picture[4:24, 10:19] = 200
+    for layout in LAYOUTS:
+        found = look(None, 255 - picture, layout)  # type: ignore[arg-type]
+        assert found.digits.boxes.tolist() == [[10, 4, 19, 24]]
+        assert (found.images[0] == picture[..., 0]).all()
+        assert (found.lengths, found.sureness, found.digits.scores.tolist()) == ([1], [1.0], [1.0])
+        assert found.digits.probabilities.tolist() == pytest.approx(np.full((1, 10), 0.1))
+    assert asked == []
+
+
+def seen(
+    scores: list[float], answers: np.ndarray, lengths: list[int], sureness: list[float], turns: int = 0
+) -> Sighting:
+    count = len(scores)
+    boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4)
+    images = np.stack([np.full((28, 28), k, np.uint8) for k in range(count)])
+    return Sighting(Digits(np.array(scores, np.float32), answers, boxes), images, lengths, sureness, turns)
+
+
+def test_a_classifier_alone_decides_unless_the_detector_votes() -> None:
+    classifier = np.array([[0.7, 0.2, 0.1] + [0.0] * 7, [0.1, 0.5, 0.4] + [0.0] * 7], np.float32)
+    detector = np.array([[0.1, 0.9] + [0.0] * 8, [0.0, 0.5, 0.5] + [0.0] * 7], np.float32)
+    found = seen([0.9, 0.8], detector, [1, 1], [1.0, 0.5])
+    opened = Opened(PICTURE, "", 2.0)
+    alone = found.reading(opened, classifier, votes=False)
+    assert alone.digits == "0\n1"
+    assert alone.confidences.tolist() == pytest.approx([0.63, 0.4])
+    assert [row.confidence for row in alone.rows] == pytest.approx([0.63, 0.2])
+    both = found.reading(opened, classifier, votes=True)
+    weights = classifier.clip(1e-9).astype(float) ** VOTES[0] * detector.clip(1e-9).astype(float) ** VOTES[1]
+    shares = weights.max(axis=1) / weights.sum(axis=1)
+    assert both.digits == "1\n1"
+    assert both.confidences.tolist() == pytest.approx(shares * (0.9, 0.8), rel=1e-4)
+
+
+def test_rows_get_their_digits_names_boxes_and_images() -> None:
+    answers = np.eye(3, dtype=np.float32)[[2, 0, 1]]
+    found = seen([0.5, 1.0, 0.8], np.full((3, 10), 0.1, np.float32), [2, 1], [0.9, 1.0], turns=1)
+    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    reading = found.reading(Opened(picture, "note", 3.0), answers, votes=False, classes=["a", "bee", "c"])
+    assert [row.digits for row in reading.rows] == ["ca", "bee"]
+    assert [row.confidence for row in reading.rows] == pytest.approx([0.45, 0.8])
+    assert [row.boxes.tolist() for row in reading.rows] == [[[0, 3, 6, 9], [12, 15, 18, 21]], [[24, 27, 30, 33]]]
+    assert [row.images[:, 0, 0].tolist() for row in reading.rows] == [[0, 1], [2]]
+    assert reading.turns == 1
+    assert (reading.picture == np.rot90(picture)).all()
+    assert reading.opened.factor == 3.0
