@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("mnist_cnn", "scripts") for path in (ROOT / folder).rglob("*.py"))
 
 ORDER = (
-    ("start", "atomic"),
+    ("start", "atomic", "hints"),
     ("arguments", "calibration", "hardware"),
     ("networks",),
     ("checkpoints",),

@@ -78,8 +78,7 @@ class DigitDataModule(L.LightningDataModule):
         self.save_hyperparameters(plain_numbers(self.hparams))
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
-        self.batch_size = batch_size
-        self.val_size = val_size
+        self.batch_size, self.val_size = batch_size, val_size
         self.augment = augment
         self.rendered = rendered
         self.pictures = without_paths(pictures)
@@ -107,9 +106,7 @@ class DigitDataModule(L.LightningDataModule):
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
         if self.rendered and self._stage() in ("fit", "validate"):
             if self.dataset != "MNIST":
-                raise DataError(
-                    f"--data.rendered renders digits of MNIST: leave it out with --data.dataset={self.dataset}"
-                )
+                raise DataError(f"--data.rendered is for MNIST: leave it out with --data.dataset={self.dataset}")
             from mnist_cnn.data import rendered  # with all that draws scenes
 
             for split in ("train", "val"):

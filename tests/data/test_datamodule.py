@@ -274,7 +274,7 @@ def test_digits_are_rendered_where_they_are_learned_or_validated(
         assert renders == ([] if counts is None else [(counts[0], "train"), (counts[1], "val")])
         renders.clear()
     monkeypatch.setattr(files, "prepare", lambda dataset, folder: "")
-    with pytest.raises(DataError, match=r"--data\.rendered renders digits of MNIST"):
+    with pytest.raises(DataError, match=r"--data\.rendered is for MNIST"):
         DigitDataModule("KMNIST", data_dir=mnist_dir, rendered=1).prepare_data()
 
 

@@ -112,12 +112,12 @@ def test_a_row_and_several_places(
     assert "061" in capsys.readouterr().out
 
 
-def test_a_page_has_a_line_for_each_row(cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_a_page_has_a_line_for_each_row(cli: Cli, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
     lines = [
         np.concatenate([np.asarray(picture(mnist, d))[40:240, 20:200] for d in row], axis=1) for row in ((0, 6), (1, 0))
     ]
     Image.fromarray(np.concatenate(lines)).save("page.png")
-    cli("predict", f"--ckpt_path={checkpoint}", "--data.pictures=page.png", "--data.layout=page")
+    cli("predict", "--ckpt_path=pretrained", "--data.pictures=page.png", "--data.layout=page")
     first, second = rows()
     assert [first["digits"], second["digits"]] == ["06", "10"]
     assert float(first["bottom"]) <= 200 <= float(second["top"]) + 20

@@ -8,7 +8,7 @@ import pytest
 from mnist_cnn.reading import sighting
 from mnist_cnn.reading.detection import Digits
 from mnist_cnn.reading.pictures import Opened
-from mnist_cnn.reading.sighting import FINER, LAYOUTS, SIDES, TURNED, VOTES, Layout, Sighting, look
+from mnist_cnn.reading.sighting import ENOUGH, FINER, LAYOUTS, SIDES, TURNED, VOTES, Layout, Sighting, look
 
 PICTURE = np.full((300, 500, 3), 255, np.uint8)
 Found = tuple[float, int, tuple[float, float, float, float]]
@@ -39,11 +39,11 @@ def digit(k: float, score: float = 0.9, label: int = 3, top: float = 100, height
 def sees(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Replaces the detector by what is found in each of the four turns; gives what was asked of it."""
 
-    def replace(*turns: Detected) -> list[tuple[tuple[int, ...], int, int]]:
-        asked: list[tuple[tuple[int, ...], int, int]] = []
+    def replace(*turns: Detected) -> list[tuple[Any, ...]]:
+        asked: list[tuple[Any, ...]] = []
 
-        def detect(network: None, picture: np.ndarray, side: int, finer: int) -> Detected:
-            asked.append((picture.shape, side, finer))
+        def detect(network: None, picture: np.ndarray, side: int, finer: int, enough: Any = None) -> Detected:
+            asked.append((picture.shape, side, finer, enough))
             turn = (len(asked) - 1) % 4
             return turns[turn] if turn < len(turns) else Detected()
 
@@ -66,7 +66,10 @@ def test_each_layout_begins_with_its_scale_and_other_turns_are_looked_at_in_less
         asked = sees(Detected())
         found = looked(layout)
         shapes = [(300, 500, 3), (500, 300, 3), (300, 500, 3), (500, 300, 3)]
-        assert asked == [(shape, SIDES[layout], 0 if turn else FINER[layout]) for turn, shape in enumerate(shapes)]
+        assert asked == [
+            (shape, SIDES[layout], 0 if turn else FINER[layout], None if turn else ENOUGH[layout])
+            for turn, shape in enumerate(shapes)
+        ]
         assert (len(found.digits), found.lengths, found.sureness, found.turns) == (0, [], [], 0)
     assert set(LAYOUTS) == {"digit", "row", "page"}
     assert SIDES["digit"] < SIDES["row"] < SIDES["page"]
