@@ -33,7 +33,7 @@ class TaskCLI(LightningCLI):
         """Parses the arguments, then once more with what the checkpoint brings as defaults."""
         try:
             super().parse_arguments(parser, args)
-            settings.check_groups(self._verb_config()[1])
+            settings.check_values(self._verb_config()[1])
             settings.refuse_unused(*self._verb_config(), args)
             start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
         except SettingsError:

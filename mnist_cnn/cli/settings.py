@@ -45,6 +45,10 @@ DEFAULTS = {
 }
 
 
+LEAST = {"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "log_every_n_steps": 0}
+"""Of numbers that Lightning's Trainer takes without a look."""
+
+
 def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | None) -> None:
     """Sets what follows from other settings, and refuses what does not go together.
 
@@ -94,11 +98,15 @@ def _choose_monitor(verb: str, config: Namespace) -> None:
         checkpoint["monitor"] = None
 
 
-def check_groups(config: Namespace) -> None:
-    """Refuses a value in the place of a group of options, as a config file may have it."""
+def check_values(config: Namespace) -> None:
+    """Refuses a value in the place of a group of options, as a config file may have it, and numbers without sense."""
     for group in ("model", "data", "trainer"):
         if not isinstance(config[group], Namespace):
             raise SettingsError(f"in the config, {group} is {config[group]!r}: give its options, one a line")
+    for name, least in LEAST.items():
+        value = config["trainer"].get(name)
+        if value is not None and value < least:
+            raise SettingsError(f"--trainer.{name}={value}: give a number from {least} on")
 
 
 def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:
