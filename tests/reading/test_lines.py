@@ -89,7 +89,7 @@ def starts(page: np.ndarray) -> list[int]:
     return [part[0] for part in page_rows(page)]
 
 
-@pytest.mark.parametrize(("times", "count"), [(2.6, 1), (3.6, 2)])
+@pytest.mark.parametrize(("times", "count"), [(2.6, 1), (3, 1), (3.6, 2)])
 def test_neighbours_may_differ_threefold_in_height(times: float, count: int) -> None:
     pair = np.array([(0, 85, 20, 115), (30, 100 - 15 * times, 90, 100 + 15 * times)], np.float32)
     for found in (pair, pair[:, [2, 1, 0, 3]] * np.float32((-1, 1, -1, 1))):  # the small one first, and the large one
