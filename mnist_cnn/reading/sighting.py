@@ -50,6 +50,8 @@ class Sighting:
     """For each row, the probability that nothing was left out of it, 0 to 1."""
     turns: int = 0
     """By how many quarter turns to the left the picture was turned to read it."""
+    least: float = 0.0
+    """Mean confidence in a row's digits, of both networks, from which on it is one."""
 
     def reading(
         self, opened: Opened, probabilities: NDArray[np.floating], votes: bool, classes: Sequence[str] = DIGITS
@@ -72,6 +74,8 @@ class Sighting:
         for length, sure in zip(self.lengths, self.sureness, strict=True):
             part = slice(start, start + length)
             start += length
+            if confidences[part].mean() < self.least:
+                continue
             text = joined([classes[k] for k in answers[part]])
             whole = float(confidences[part].prod() * sure)
             rows.append(Row(text, whole, confidences[part], boxes[part], self.images[part]))
@@ -110,10 +114,8 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else BESIDE))
     boxes, scores = found.boxes[sure], found.scores[sure]
     if layout == "page":
-        likely = scores * found.probabilities[sure].max(axis=1)
-        rows = (
-            [row for row in page_rows(boxes) if likely[row].mean() >= SCORE] if len(boxes) else []
-        )  # letters are less
+        likely = scores * found.probabilities[sure].max(axis=1)  # letters are less
+        rows = [row for row in page_rows(boxes) if likely[row].mean() >= SCORE] if len(boxes) else []
     else:
         row = the_row(boxes, scores) if layout == "row" else the_digit(boxes, scores, shape)
         rows = [row] if row and (layout == "digit" or scores[row].max() >= SCORE) else []
@@ -122,7 +124,8 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     images = detection.images(order, np.flatnonzero(found.scores >= BESIDE))
     # Pictures are seldom turned, and one sign alone may look like a digit then.
     sureness = [_complete(found, row, order) * (1 - TURNED ** len(row) if turns else 1) for row in numbers]
-    return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
+    least = SCORE if layout == "page" else 0.0
+    return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns, least)
 
 
 def _complete(found: Digits, row: NDArray[np.int64], read: NDArray[np.int64]) -> float:
