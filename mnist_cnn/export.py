@@ -151,6 +151,9 @@ def _converted(model: DigitClassifier, format: Format) -> bytes:
         program, dynamo=True, verbose=False, input_names=["images"], output_names=["log_probabilities"]
     )
     assert converted is not None
+    for value in (*converted.model.graph.inputs, *converted.model.graph.outputs):
+        assert value.shape is not None
+        value.shape[0] = "N"  # the exporter does not keep the name
     converted.model.metadata_props.update(_about(model))
     return converted.model_proto.SerializeToString()
 

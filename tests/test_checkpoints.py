@@ -23,6 +23,7 @@ from mnist_cnn.checkpoints import (
     checkpoint_arguments,
     elsewhere,
     find_checkpoint,
+    find_to_resume,
     newest_run,
     note_elsewhere,
     read_checkpoint,
@@ -238,31 +239,31 @@ def test_what_comes_with_the_package_is_found_by_name(tmp_path: Path) -> None:
     for path in (PRETRAINED, DETECTOR):
         assert read_checkpoint(path)["state_dict"]
     with pytest.raises(CheckpointError, match="fit cannot go on from --ckpt_path=pretrained"):
-        find_checkpoint("pretrained", tmp_path, resume=True)
+        find_to_resume("pretrained", tmp_path)
 
 
 def test_a_file_is_what_it_is_and_a_missing_one_an_error(tmp_path: Path) -> None:
     saved_run(tmp_path, "version_0", "best.ckpt")
     (tmp_path / "mine.ckpt").touch()
-    for resume in (False, True):
-        assert find_checkpoint(str(tmp_path / "mine.ckpt"), tmp_path, resume) == tmp_path / "mine.ckpt"
+    for find in (find_checkpoint, find_to_resume):
+        assert find(str(tmp_path / "mine.ckpt"), tmp_path) == tmp_path / "mine.ckpt"
         for missing in (tmp_path / "gone.ckpt", tmp_path / "version_0"):
             with pytest.raises(CheckpointNotFoundError, match="there is no checkpoint file"):
-                find_checkpoint(str(missing), tmp_path, resume)
+                find(str(missing), tmp_path)
 
 
 def test_best_and_last_are_those_of_the_newest_run_that_has_one(tmp_path: Path) -> None:
     for name in ("best", "last"):
         with pytest.raises(CheckpointNotFoundError, match=r"no run in .* has a checkpoint yet"):
             find_checkpoint(name, tmp_path)
-    assert find_checkpoint("last", tmp_path, resume=True) is None
+    assert find_to_resume("last", tmp_path) is None
     older = saved_run(tmp_path, "version_7", "best.ckpt", "last.ckpt", age=50)
     newer = saved_run(tmp_path, "mine", "best.ckpt", age=20)
-    assert find_checkpoint("best", tmp_path) == find_checkpoint("best", tmp_path, resume=True) == newer / "best.ckpt"
+    assert find_checkpoint("best", tmp_path) == find_to_resume("best", tmp_path) == newer / "best.ckpt"
     assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
     saved_run(tmp_path, "version_9")
     assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
-    assert find_checkpoint("last", tmp_path, resume=True) is None  # the newest run has none
+    assert find_to_resume("last", tmp_path) is None  # the newest run has none
 
 
 def test_the_newest_run_is_one_by_its_name_or_by_what_it_has(tmp_path: Path) -> None:
@@ -297,7 +298,7 @@ def test_runs_that_keep_their_checkpoints_elsewhere_are_found(tmp_path: Path) ->
     assert [Path(line) for line in lines] == [Path("../../other/checkpoints"), Path("../../flat")]
     assert newest_run(logs) == flat
     assert find_checkpoint("best", logs) == other / "best.ckpt"
-    assert find_checkpoint("last", logs, resume=True) == flat / "last.ckpt"
+    assert find_to_resume("last", logs) == flat / "last.ckpt"
     assert (flat / "last.ckpt").read_text() == "newer"
     assert elsewhere(tmp_path / "none") == []
 
@@ -312,10 +313,10 @@ def test_a_run_without_its_last_file_goes_on_from_the_newest_one(
     if not links:
         monkeypatch.setattr("os.link", refuse)
     folder = saved_run(tmp_path, "version_0", "best.ckpt")
-    assert find_checkpoint("last", tmp_path, resume=True) == folder / "last.ckpt"
+    assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
     assert (folder / "last.ckpt").read_bytes() == (folder / "best.ckpt").read_bytes()
     (folder / "last.ckpt").write_text("of its own")
-    assert find_checkpoint("last", tmp_path, resume=True) == folder / "last.ckpt"
+    assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
     assert (folder / "last.ckpt").read_text() == "of its own"
 
 

@@ -12,7 +12,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from mnist_cnn.arguments import check_arguments, plain_numbers
 from mnist_cnn.data import files, glyphs
@@ -90,29 +90,28 @@ class SceneDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of scenes, `SceneBatch`."""
         trainer = self.trainer
-        sampler = EpochSampler(self.hparams["scenes"], lambda: 0, trainer)
-        if trainer and not vars(trainer).get("overfit_batches"):  # which shall see the same ones again
-            sampler.epoch_of = lambda: trainer.current_epoch
+        sampler = EpochSampler(self.hparams["scenes"], lambda: trainer.current_epoch if trainer else 0, trainer)
         if trainer:
             sampler.start = lambda: (trainer.fit_loop.batch_idx + 1) * self.hparams["batch_size"]
-        return self._loader(Scenes(self.pools["train"], seed=1), sampler)
+        return self._loader("train", 1, sampler)
 
-    def val_dataloader(self) -> DataLoader:
-        """The same batches each time."""
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """The same batches each time; none where no scenes are wanted."""
         count = self.hparams["val_scenes"]
-        return self._loader(Scenes(self.pools["val"], seed=2), EpochSampler(count, lambda: 0, self.trainer))
+        return self._loader("val", 2, EpochSampler(count, lambda: 0, self.trainer)) if count else []
 
     def test_dataloader(self) -> DataLoader:
         """The same batches each time, of MNIST's test digits."""
-        count = self.hparams["val_scenes"]
-        return self._loader(Scenes(self.pools["test"], seed=3), EpochSampler(count, lambda: 0, self.trainer))
+        return self._loader("test", 3, EpochSampler(self.hparams["val_scenes"], lambda: 0, self.trainer))
 
-    def _loader(self, scenes: "Scenes", sampler: "EpochSampler") -> DataLoader:
+    def _loader(self, split: str, seed: int, sampler: "EpochSampler") -> DataLoader:
+        same = self.trainer is not None and vars(self.trainer).get("overfit_batches")  # in each epoch, and in order
         cv2.setNumThreads(1)  # a worker is a copy of this process, and would wait for ever for OpenCV's threads in it
+        scenes = Scenes(self.pools[split], seed)
         return DataLoader(
-            scenes,
+            Subset(scenes, range(sampler.count)) if same else scenes,
             batch_size=self.hparams["batch_size"],
-            sampler=sampler,
+            sampler=None if same else sampler,
             num_workers=self.hparams["num_workers"],
             collate_fn=collate,
         )
@@ -122,7 +121,7 @@ class Scenes(Dataset[Scene]):
     """Endless scenes: the k-th one depends on the glyphs, the seed and k alone."""
 
     def __init__(self, pool: Pool, seed: int) -> None:
-        """What they are composed of."""
+        """Takes what they are composed of."""
         self.pool, self.seed = pool, seed
 
     def __getitem__(self, k: int) -> Scene:

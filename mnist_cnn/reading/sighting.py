@@ -30,7 +30,7 @@ DOUBTFUL = 0.6
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
-VOTES = (0.25, 1.17)
+VOTES = (0.41, 0.85)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
@@ -50,8 +50,6 @@ class Sighting:
     """For each row, the probability that nothing was left out of it, 0 to 1."""
     turns: int = 0
     """By how many quarter turns to the left the picture was turned to read it."""
-    least: float = 0.0
-    """Mean confidence in a row's digits, of both networks, from which on it is one."""
 
     def reading(
         self, opened: Opened, probabilities: NDArray[np.floating], votes: bool, classes: Sequence[str] = DIGITS
@@ -74,8 +72,6 @@ class Sighting:
         for length, sure in zip(self.lengths, self.sureness, strict=True):
             part = slice(start, start + length)
             start += length
-            if confidences[part].mean() < self.least:
-                continue
             text = joined([classes[k] for k in answers[part]])
             whole = float(confidences[part].prod() * sure)
             rows.append(Row(text, whole, confidences[part], boxes[part], self.images[part]))
@@ -124,8 +120,7 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     images = detection.images(order, np.flatnonzero(found.scores >= BESIDE))
     # Pictures are seldom turned, and one sign alone may look like a digit then.
     sureness = [_complete(found, row, order) * (1 - TURNED ** len(row) if turns else 1) for row in numbers]
-    least = SCORE if layout == "page" else 0.0
-    return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns, least)
+    return Sighting(found.take(order), images, [len(row) for row in rows], sureness, turns)
 
 
 def _complete(found: Digits, row: NDArray[np.int64], read: NDArray[np.int64]) -> float:

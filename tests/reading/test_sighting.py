@@ -106,17 +106,6 @@ def test_a_page_has_the_rows_that_are_likely_on_the_whole(sees: Any) -> None:
     assert (text(found), found.lengths) == ("44422", [3, 2])
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_page_has_no_row_in_whose_digits_the_classifier_has_no_confidence(sees: Any, layout: Layout) -> None:
-    sees(Detected(*(digit(k, 0.9, label=4) for k in range(3))))
-    found = looked(layout)
-    count = len(found.images)
-    opened = Opened(PICTURE, "", 1.0)
-    doubt, sure = np.full((count, 10), 0.1, np.float32), np.eye(10, dtype=np.float32)[[4] * count]
-    assert len(found.reading(opened, sure, votes=False).rows) == 1
-    assert len(found.reading(opened, doubt, votes=False).rows) == (0 if layout == "page" else 1)
-
-
 @pytest.mark.parametrize(
     ("beside", "counts"),
     [
