@@ -15,6 +15,7 @@ from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
 from mnist_cnn.reading.models import load_weights
 from mnist_cnn.tasks.detection_losses import detection_losses
 from mnist_cnn.tasks.detection_metrics import DetectionScores
+from mnist_cnn.tasks.optimizers import one_cycle
 
 LEAST = 0.3
 """Score from which on a digit counts as found in the metrics."""
@@ -99,7 +100,5 @@ class DigitDetector(L.LightningModule):
         rate = self.hparams["learning_rate"]
         optimizer = torch.optim.AdamW(self.parameters(), rate, weight_decay=self.hparams["weight_decay"])
         steps = int(self.trainer.estimated_stepping_batches)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, rate, steps, pct_start=self.hparams["warmup"], cycle_momentum=False
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+        schedule = one_cycle(optimizer, steps, self.hparams["warmup"], cycle_momentum=False)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}

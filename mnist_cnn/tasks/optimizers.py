@@ -147,15 +147,8 @@ def make_schedule(
         case "exponential":
             return {"scheduler": lr_scheduler.ExponentialLR(optimizer, gamma), "interval": "epoch"}
         case "one_cycle":
-            defaults = optimizer.defaults
-            cycle = lr_scheduler.OneCycleLR(
-                optimizer,
-                max_lr=[group["lr"] for group in optimizer.param_groups],
-                total_steps=count_steps(),
-                pct_start=warmup,
-                cycle_momentum="betas" in defaults or defaults.get("momentum", 0) > 0,
-            )
-            return {"scheduler": cycle, "interval": "step"}
+            has_momentum = "betas" in optimizer.defaults or optimizer.defaults.get("momentum", 0) > 0
+            return one_cycle(optimizer, count_steps(), warmup, has_momentum)
         case "cosine":
             steps = count_steps()
             # In closed form: torch's CosineAnnealingLR would rise again in a run that is resumed for more epochs.
@@ -166,3 +159,18 @@ def make_schedule(
     scheduler = kind(optimizer)
     monitor = {"monitor": scheduler.monitor} if hasattr(scheduler, "monitor") else {}
     return {"scheduler": scheduler, "interval": "epoch", **monitor}
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: float, cycle_momentum: bool) -> dict[str, Any]:
+    """One cycle over so many steps up to the optimizer's learning rates, as Lightning takes it.
+
+    Args:
+        optimizer: Its learning rates are the highest.
+        steps: Of the whole training.
+        warmup: Share of them in which the learning rate rises.
+        cycle_momentum: Whether the momentum falls and rises against it.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    rising = warmup * (1 - 1e-6) if warmup * steps == 1 else float(warmup)  # torch divides by 0 where it is one step
+    cycle = lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=rising, cycle_momentum=cycle_momentum)
+    return {"scheduler": cycle, "interval": "step"}

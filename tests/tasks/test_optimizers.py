@@ -113,6 +113,13 @@ def test_one_cycle_rises_for_the_share_of_warmup(warmup: float) -> None:
     assert max(seen) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize(("warmup", "steps"), [(0.05, 20), (0.1, 10), (1.0, 1), (1, 1), (0, 5), (0.3, 1)])
+def test_one_cycle_of_few_steps(warmup: float, steps: int) -> None:
+    seen = rates(optimizer := sgd(0.9), make_schedule("one_cycle", optimizer, lambda: steps, 0.5, warmup), steps)
+    assert len(seen) == steps
+    assert all(0 < rate <= 0.1 for rate in seen)
+
+
 def test_cosine_falls_to_nothing_over_all_steps() -> None:
     optimizer = sgd()
     seen = rates(optimizer, make_schedule("cosine", optimizer, lambda: 8, 0.5, 0.3), 10)
