@@ -1,5 +1,6 @@
 """A fully convolutional network that finds digits of one size, names them, and redraws their strokes."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,11 +41,11 @@ class DetectorOutput(NamedTuple):
 class DetectorNet(nn.Module):
     """Finds digits of 16 to 40 pixels in pictures of any size; larger and smaller ones are for other scales.
 
-    Two strided convolutions, then residual ones with changing dilation at a quarter of the resolution, all with batch
-    normalization and ReLU. Middles, digits and boxes are read there as in CenterNet
-    (https://arxiv.org/abs/1904.07850). Ink is drawn at full resolution with the help of the first layer, as in U-Net
-    (https://arxiv.org/abs/1505.04597), and each pixel points to its digit, as in Panoptic-DeepLab
-    (https://arxiv.org/abs/1911.10194). 100,461 parameters with the defaults.
+    Two strided convolutions, then residual ones at a quarter of the resolution, and in their midst wider ones at an
+    eighth, which see what is around a sign: a word, a row, a form. All have batch normalization and ReLU. Middles,
+    digits and boxes are read there as in CenterNet (https://arxiv.org/abs/1904.07850). Ink is drawn at full resolution
+    with the help of the first layer, as in U-Net (https://arxiv.org/abs/1505.04597), and each pixel points to its
+    digit, as in Panoptic-DeepLab (https://arxiv.org/abs/1911.10194). 402,221 parameters with the defaults.
     """
 
     calibration: Tensor
@@ -52,20 +53,33 @@ class DetectorNet(nn.Module):
     after training."""
 
     def __init__(
-        self, stem: PositiveInt = 16, width: PositiveInt = 40, dilations: tuple[PositiveInt, ...] = (1, 2, 1, 3, 1, 2)
+        self,
+        stem: PositiveInt = 16,
+        width: PositiveInt = 40,
+        dilations: tuple[PositiveInt, ...] = (1, 2),
+        context: PositiveInt = 80,
+        context_dilations: tuple[PositiveInt, ...] = (1, 2, 4, 2, 1),
+        last_dilations: tuple[PositiveInt, ...] = (1, 2),
     ) -> None:
         """Sizes of the layers.
 
         Args:
             stem: Channels at half of the resolution.
             width: Channels at a quarter of the resolution.
-            dilations: Of each residual convolution.
+            dilations: Of each residual convolution there, before those of the context.
+            context: Channels at an eighth of the resolution.
+            context_dilations: Of each residual convolution there.
+            last_dilations: Of each residual convolution at a quarter of the resolution, after the context.
         """
         check_arguments(locals())
         super().__init__()
         self.half_size = _convolution(3, stem, size=5, stride=2)
         self.quarter_size = _convolution(stem, width, stride=2)
-        self.body = nn.ModuleList(_convolution(width, width, dilation=dilation) for dilation in dilations)
+        self.body = _residuals(width, dilations)
+        self.eighth_size = _convolution(width, context, stride=2)
+        self.context = _residuals(context, context_dilations)
+        self.back = nn.Conv2d(context, 4 * width, 1)
+        self.last = _residuals(width, last_dilations)
         self.heads = nn.Conv2d(width, 1 + 10 + 4 + 2, 1)
         self.rise = nn.Conv2d(width, 4 * stem, 1)
         self.skip = nn.Conv2d(stem, stem, 1)
@@ -77,9 +91,9 @@ class DetectorNet(nn.Module):
     def forward(self, pictures: Tensor) -> DetectorOutput:
         """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]."""
         half = self.half_size((pictures.to(self.heads.weight.dtype) - 128) / 64)
-        x = self.quarter_size(half)
-        for layer in self.body:
-            x = x + layer(x)
+        x = self.body(self.quarter_size(half))
+        around = F.pixel_shuffle(self.back(self.context(self.eighth_size(x))), 2)
+        x = self.last(F.relu(x + around[..., : x.shape[2], : x.shape[3]]))
         centre, digit, box, owner = self.heads(x).split((1, 10, 4, 2), dim=1)
         if not self.training:
             slope, offset = self.calibration
@@ -147,6 +161,22 @@ def find(output: DetectorOutput, least: float) -> list[Found]:
         boxes = torch.stack((x - half_width, y - half_height, x + half_width, y + half_height), dim=1)
         found.append(Found(scores[k, 0, row, column], output.digit[k][:, row, column].softmax(dim=0).T, boxes))
     return found
+
+
+class _Residual(nn.Module):
+    """A convolution whose output is added to its input."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.convolution = _convolution(channels, channels, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = x + self.convolution(x)
+        return added
+
+
+def _residuals(channels: int, dilations: Sequence[int]) -> nn.Sequential:
+    return nn.Sequential(*(_Residual(channels, dilation) for dilation in dilations))
 
 
 def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -66,8 +66,9 @@ def load_detector(path: Path = DETECTOR) -> DetectorNet:
     load_weights(network, read_checkpoint(path)["state_dict"], path)
     network.eval()
     for block in network.modules():
-        if isinstance(block, nn.Sequential) and isinstance(norm := block[1], nn.BatchNorm2d):
-            block[0], block[1] = fuse_conv_bn_eval(cast(nn.Conv2d, block[0]), norm), nn.Identity()  # one operation
+        if isinstance(block, nn.Sequential) and isinstance(convolution := block[0], nn.Conv2d):
+            norm = cast(nn.BatchNorm2d, block[1])
+            block[0], block[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()  # one operation
     return network.to(memory_format=torch.channels_last)
 
 

@@ -30,7 +30,7 @@ DOUBTFUL = 0.6
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
-VOTES = (0.41, 0.85)
+VOTES = (0.44, 0.61)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""

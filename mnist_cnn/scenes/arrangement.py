@@ -6,7 +6,7 @@ import numpy as np
 from mnist_cnn.scenes.doodles import draw_doodles
 from mnist_cnn.scenes.pool import Hand, Pool, Rng
 from mnist_cnn.scenes.sheet import Sheet
-from mnist_cnn.scenes.words import print_words, write_words
+from mnist_cnn.scenes.words import Script, print_words, typeset, write_words
 
 
 def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
@@ -15,7 +15,7 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     size = float(np.exp(rng.uniform(np.log(12), np.log(62))))
     if rng.random() < 0.4:
         size = float(rng.uniform(16, 40))
-    kind = rng.choice(6, p=[0.17, 0.33, 0.14, 0.09, 0.16, 0.11])
+    kind = rng.choice(8, p=[0.16, 0.27, 0.14, 0.09, 0.13, 0.09, 0.06, 0.06])
     if kind == 0:
         _alone(sheet, hand, size, rng)
     elif kind == 1:
@@ -31,6 +31,10 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
             for _ in range(int(rng.integers(0, 3))):
                 _line(sheet, hand, size, rng.uniform(0, side), rng, rng.uniform(0, 0.7 * side))
             write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng, full=True)
+    elif kind == 6:
+        _note(sheet, hand, min(size, side / 4), rng)
+    elif kind == 7:
+        _form(sheet, hand, min(size, side / 4), rng)
     if kind == 5 or rng.random() < 0.06:
         draw_doodles(sheet.written, size, rng)
     if rng.random() < 0.1:
@@ -43,9 +47,10 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
 
 
 def _alone(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
-    """One digit, and now and then another one that may reach beyond the sheet."""
+    """One digit or sign, and now and then another digit that may reach beyond the sheet."""
     side = sheet.side
-    sheet.put(hand.take(rng), rng.uniform(0, side - size * 0.6), rng.uniform(0, side - size), size)
+    is_sign = rng.random() < 0.15
+    sheet.put(hand.take(rng, is_sign), rng.uniform(0, side - size * 0.6), rng.uniform(0, side - size), size)
     if rng.random() < 0.2:
         sheet.put(hand.take(rng), rng.uniform(-size, side), rng.uniform(-size, side), size * rng.uniform(0.7, 1.3))
 
@@ -56,7 +61,7 @@ def _line(
     """A row of digits, from overlapping to three digits' widths apart, rising, bent, with signs between them."""
     side = sheet.side
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
-    gap, wander = gaps[rng.choice(3, p=[0.32, 0.45, 0.23])], rng.uniform(0, 0.1)
+    gap, wander = gaps[rng.choice(3, p=[0.38, 0.41, 0.21])], rng.uniform(0, 0.1)
     bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.2))
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
@@ -148,6 +153,51 @@ def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
                     x += sheet.put(hand.take(rng), x, y, size * rng.uniform(0.9, 1.1)) + size * rng.uniform(0, 0.2)
                 x += size * rng.uniform(0.3, 1)
         y += size * rng.uniform(1.2, 2.5)
+
+
+def _note(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Lines of words and numbers by one hand: a list, a memo, an address."""
+    script = Script(size * rng.uniform(0.8, 1.2), rng, hand.width if rng.random() < 0.7 else None)
+    y, step, left = rng.uniform(0.3, 1.5) * size, size * rng.uniform(1.3, 2.2), rng.uniform(-size, 0.2 * sheet.side)
+    while y < sheet.side + size:
+        x = left + abs(rng.normal(0, 0.2)) * size
+        for _ in range(int(rng.integers(1, 4))):
+            x = (_number if rng.random() < 0.4 else _word)(sheet, hand, script, x, y, size, rng)
+            x += size * rng.uniform(0.3, 1.2)
+        y += step * rng.uniform(0.95, 1.05)
+
+
+def _form(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Printed labels, each with a field for a number or a word; some fields stay empty."""
+    script, high = Script(size * rng.uniform(0.8, 1.1), rng, hand.width), size * rng.uniform(1.2, 2.0)
+    small, y, step = size * rng.uniform(0.3, 0.8), rng.uniform(-0.5, 1.0) * size, high * rng.uniform(1.05, 1.5)
+    left, field = rng.uniform(-2, 1) * size, rng.uniform(0.1, 0.6) * sheet.side
+    thick, boxed = max(1, round(size * rng.uniform(0.01, 0.07))), rng.random() < 0.6
+    while y < sheet.side:
+        base = y + high - rng.uniform(0.1, 0.35) * size
+        x = max(field, typeset(sheet.printed, left, base, small, rng)) + rng.uniform(0.1, 0.5) * size
+        corner = (round(x), round(y + high))
+        if boxed:
+            cv2.rectangle(sheet.printed, (corner[0], round(y)), (sheet.side + 9, corner[1]), 1.0, thick, cv2.LINE_AA)
+        else:
+            cv2.line(sheet.printed, corner, (sheet.side, corner[1]), 1.0, thick, cv2.LINE_AA)
+        x += size * rng.uniform(0.05, 1.0)
+        if rng.random() < 0.85:
+            (_number if rng.random() < 0.65 else _word)(sheet, hand, script, x, base, size, rng)
+        y += step
+
+
+def _word(sheet: Sheet, hand: Hand, script: Script, x: float, y: float, size: float, rng: Rng) -> float:
+    """A word on the line y; returns where it ends."""
+    return script.write(sheet.written, x, y, rng)
+
+
+def _number(sheet: Sheet, hand: Hand, script: Script, x: float, y: float, size: float, rng: Rng) -> float:
+    """A number on the line y; returns where it ends."""
+    for _ in range(int(rng.integers(1, 7))):
+        x += sheet.put(hand.take(rng), x, y - size + rng.normal(0, 0.04) * size, size * rng.uniform(0.9, 1.1))
+        x += size * rng.uniform(-0.03, 0.25)
+    return x
 
 
 def _strike(sheet: Sheet, size: float, rng: Rng) -> None:

@@ -88,7 +88,7 @@ def write_digit(digit: Pixels, label: int, rng: Rng) -> Glyph | None:
     look = form
     if rng.random() < 0.7:
         width = _pen(rng) * SIDE * 0.72  # digits of MNIST fill 20 of 28 pixels
-        look = _redrawn(form, width)
+        look = redrawn(form, width)
     return _glyph(look, form, label, width, rng)
 
 
@@ -177,7 +177,7 @@ def _stroke_width(mask: Pixels) -> int:
     return max(3, round(2 * float(ridge.mean()) - 1)) if ridge.size else 3
 
 
-def _redrawn(mask: Pixels, width: float) -> Pixels:
+def redrawn(mask: Pixels, width: float) -> Pixels:
     """The middle of each stroke, drawn with an even width in pixels."""
     depth = cv2.GaussianBlur(cv2.distanceTransform(mask, cv2.DIST_L2, 5), (0, 0), 1.6)
     ridge = (cv2.Laplacian(depth, cv2.CV_32F) < -0.15) & (depth > 1)

@@ -32,6 +32,12 @@ class Hand:
     pen: float
     spread: float
 
+    @property
+    def width(self) -> float:
+        """Of the strokes, as a share of a digit's height."""
+        shelf = self.pool.digits
+        return shelf[min(len(shelf) - 1, int(self.pen * len(shelf)))].pen
+
     def take(self, rng: Rng, sign: bool = False) -> Glyph:
         """A digit, or another sign."""
         shelf = self.pool.signs if sign else self.pool.digits

@@ -32,10 +32,11 @@ def pictured(sheet: Sheet, size: float, rng: Rng) -> Picture:
         return _on_screen(sheet, rng)
     shape = sheet.written.shape
     paper = np.clip(rng.normal(205, 30), 110, 252) * (1 + rng.normal(0, 0.05, 3))
+    rough = rng.random() < 0.7  # others are taken with care, on plain paper
     pen = _pen(rng, paper)
     page = np.broadcast_to(paper.astype(np.float32), (*shape, 3)).copy()
     page *= (1 + 0.025 * rng.random() * rng.standard_normal(shape).astype(np.float32))[..., None]
-    if rng.random() < 0.1:  # a rough ground: wood, cloth, a wall
+    if rough and rng.random() < 0.15:  # a ground with a texture: wood, cloth, a wall
         page *= (1 + rng.uniform(0.02, 0.12) * smooth(rng, shape, int(rng.integers(20, 90))))[..., None]
     if rng.random() < 0.45:
         _rule(page, size, rng)
@@ -45,14 +46,14 @@ def pictured(sheet: Sheet, size: float, rng: Rng) -> Picture:
         _blend(page, cv2.GaussianBlur(sheet.written[::-1, ::-1], (0, 0), 1.5) * rng.uniform(0.05, 0.2), pen)
     cover = sheet.written * _density(shape, rng)
     _blend(page, cover, pen)
-    if rng.random() < 0.1:  # a second ink, which may change within a digit
+    if rough and rng.random() < 0.15:  # a second ink, which may change within a digit
         where = (smooth(rng, shape, int(rng.integers(2, 9))) > rng.normal(0, 0.5)).astype(np.float32)
         _blend(page, cover * cv2.GaussianBlur(where, (0, 0), 1.0), _pen(rng, paper.copy()))
-    if rng.random() < 0.3:
+    if rough and rng.random() < 0.4:
         _specks(page, pen, size, rng)
-    if rng.random() < 0.15:
+    if rough and rng.random() < 0.2:
         _desk(page, sheet, rng)
-    page *= _light(shape, rng)[..., None]
+    page *= _light(shape, rng)[..., None] if rough else rng.uniform(0.8, 1.15)
     return _camera(page, size, rng)
 
 
@@ -146,7 +147,7 @@ def _light(shape: tuple[int, ...], rng: Rng) -> Ink:
     if rng.random() < 0.2:
         y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
         light = light * (1 - rng.uniform(0, 0.4) * (x * x + y * y) / 2)
-    if rng.random() < 0.35:
+    if rng.random() < 0.45:
         corners = rng.uniform(-0.4, 1.4, (int(rng.integers(3, 6)), 2)) * (width, height)
         shadow: Ink = np.zeros(shape, np.float32)
         cv2.fillConvexPoly(shadow, cv2.convexHull(corners.astype(np.int32)), 1.0, cv2.LINE_AA)

@@ -39,10 +39,9 @@ def curve(*points: tuple[float, float]) -> Points:
     """A smooth stroke through points: a Catmull-Rom spline."""
     known = np.array([points[0], *points, points[-1]], np.float32)
     t = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
-    parts = []
-    for a, b, c, d in zip(known, known[1:], known[2:], known[3:], strict=False):
-        parts.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
-    return np.concatenate(parts)
+    a, b, c, d = (known[k : len(known) - 3 + k, None] for k in range(4))
+    parts = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return parts.reshape(-1, 2)
 
 
 def _line(*points: tuple[float, float]) -> Points:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_cnn.scenes.glyphs import FONTS, SIGNS
+from mnist_cnn.scenes.glyphs import FONTS, SIGNS, redrawn
 from mnist_cnn.scenes.templates import curve
 
 Rng = np.random.Generator
@@ -16,6 +16,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz" * 3 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Also those that look like a digit: beside others they are letters."""
 HEIGHT = 22
 """Pixels: of a capital in OpenCV's fonts at a scale of 1."""
+FINE, BASE = 40, 1.4
+"""Pixels of a capital when type is set, and how far below the top its line is, in capitals."""
 LETTER_STROKES: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0.08, -0.9), (0.14, 0.0), (0.35, -0.95), (0.55, -0.8), (0.6, -0.1)),
     ((0.06, -0.9), (0.1, 0.0), (0.28, -0.95), (0.42, -0.7), (0.44, 0.0), (0.62, -0.95), (0.78, -0.7), (0.82, -0.1)),
@@ -34,6 +36,15 @@ LETTER_STROKES: tuple[tuple[tuple[float, float], ...], ...] = (
     ((0.1, -0.9), (0.1, 0.0), (0.15, -0.6), (0.35, -0.95), (0.5, -0.85)),
     ((0.55, -0.75), (0.3, -0.95), (0.05, -0.45), (0.3, 0.0), (0.6, -0.2)),
     ((0.5, -0.9), (0.15, -0.85), (0.15, -0.6), (0.45, -0.4), (0.4, -0.05), (0.05, -0.05)),
+    ((0.1, -0.3), (0.3, -1.7), (0.2, -2.0), (0.08, -1.4), (0.1, -0.1), (0.35, 0.0), (0.55, -0.4), (0.45, -0.85)),
+    ((0.5, -0.85), (0.2, -0.95), (0.05, -0.45), (0.25, 0.0), (0.5, -0.4), (0.52, -1.95), (0.54, -0.2), (0.75, -0.05)),
+    ((0.05, -0.3), (0.35, -1.6), (0.28, -2.0), (0.15, -1.6), (0.12, 0.6), (0.15, 1.0), (0.28, 0.6), (0.5, -0.15)),
+    ((0.1, -0.5), (0.25, -0.95), (0.22, 0.6), (0.1, 1.0), (0.0, 0.7), (0.4, -0.2)),
+    ((0.4, -0.9), (0.1, -0.8), (0.05, -0.3), (0.3, 0.0), (0.55, -0.4), (0.4, -0.9), (0.5, -0.75), (0.75, -0.8)),
+    ((0.1, -0.95), (0.08, 0.95), (0.12, -0.4), (0.35, -0.95), (0.58, -0.5), (0.35, -0.02), (0.12, -0.15), (0.65, 0.0)),
+    ((0.5, -0.85), (0.2, -0.95), (0.05, -0.45), (0.25, 0.0), (0.5, -0.5), (0.5, 0.9), (0.6, 0.7), (0.75, -0.1)),
+    ((0.05, -0.95), (0.1, -0.3), (0.3, -0.1), (0.5, -0.5), (0.52, -0.95), (0.48, 0.6), (0.2, 0.9), (0.65, -0.1)),
+    ((0.05, -0.85), (0.5, -0.9), (0.1, -0.05), (0.35, -0.05), (0.4, 0.5), (0.2, 0.95), (0.1, 0.6), (0.65, -0.1)),
 )
 """Letters as points that the pen passes: right of the letter before and below the base line, in units of a small
 letter's height."""
@@ -44,13 +55,17 @@ CROSSED = 10
 def print_words(ink: Ink, size: float, rng: Rng) -> None:
     """Sets type into ink, float [side, side], for digits of `size` pixels: labels of a form, a letterhead."""
     side = len(ink)
-    type_ = np.zeros((side, side), np.uint8)
     for _ in range(int(rng.integers(1, 5))):
-        count = int(rng.integers(1, 9))
-        place = (int(rng.uniform(-size, side * 0.8)), int(rng.uniform(0, side + size)))
-        thick = max(1, round(size * rng.uniform(0.05, 0.15)))
-        cv2.putText(type_, _text(count, rng), place, _font(rng), size / HEIGHT, 255, thick, cv2.LINE_AA)
-    np.maximum(ink, type_.astype(np.float32) / 255, out=ink)
+        typeset(ink, rng.uniform(-size, side * 0.8), rng.uniform(0, side + size), size, rng)
+
+
+def typeset(ink: Ink, x: float, y: float, height: float, rng: Rng) -> float:
+    """Sets a word into ink, from x on and on the line y, its capitals so high; returns where it ends."""
+    text, wide = _text(int(rng.integers(1, 10)), rng), float(np.exp(rng.normal(0, 0.15)))
+    plate = _plate(text, _font(rng), int(rng.integers(3, 12)))
+    scale = height / FINE
+    size = (max(1, round(plate.shape[1] * scale * wide)), max(1, round(plate.shape[0] * scale)))
+    return _paste(ink, cv2.resize(plate, size, interpolation=cv2.INTER_AREA), x, y - BASE * height)
 
 
 def write_words(ink: Ink, size: float, rng: Rng, full: bool = False) -> None:
@@ -62,36 +77,63 @@ def write_words(ink: Ink, size: float, rng: Rng, full: bool = False) -> None:
         rng: Where all chance comes from.
         full: Whether the lines fill the sheet.
     """
-    side, font, by_hand = len(ink), _font(rng), rng.random() < 0.75
-    lift = rng.choice((0.1, rng.uniform(0, 1), 1.0))  # how often the pen leaves the paper between letters
-    thick, slant = max(1, round(size * np.exp(rng.uniform(np.log(0.03), np.log(0.15))))), rng.normal(0.15, 0.2)
-    wide = np.exp(rng.normal(0, 0.2))
-
-    def write(x: float, y: float) -> float:
-        """A word from there on; returns where it ends."""
-        strokes = _by_hand(lift, rng) if by_hand else _lettered(font, size, rng)
-        matrix = np.array([[wide, -slant], [0, 1]]) * (0.45 * size if by_hand else 1)
-        strokes = [stroke @ matrix.T + (x, y) for stroke in strokes]
-        low, high = (edge(np.concatenate(strokes), axis=0) for edge in (np.min, np.max))
-        left, top = np.clip(low - thick, 0, side).astype(int).tolist()
-        right, bottom = np.clip(high + thick + 1, 0, side).astype(int).tolist()
-        here = np.s_[top:bottom, left:right]
-        if right > left and bottom > top and not (ink[here] > 0.2).any():
-            for stroke in strokes:
-                points = np.rint((stroke - (left, top)) * 16).astype(np.int32)
-                cv2.polylines(ink[here], [points], False, 1.0, thick, cv2.LINE_AA, 4)
-        return float(high[0])
-
+    side, script = len(ink), Script(size, rng)
     if not full:
         for _ in range(int(rng.integers(1, 4))):
-            write(rng.uniform(-size, side * 0.8), rng.uniform(0.5 * size, side))
+            script.write(ink, rng.uniform(-size, side * 0.8), rng.uniform(0.5 * size, side), rng)
         return
     y, step, gap = rng.uniform(0, 1.5) * size, size * rng.uniform(1.2, 2.2), rng.uniform(0.2, 0.8) * size
     while y < side + size:
         x = rng.uniform(-size, side * 0.3)
         while x < side:
-            x = write(x, y + rng.normal(0, 0.03) * size) + gap * rng.uniform(0.6, 1.6)
+            x = script.write(ink, x, y + rng.normal(0, 0.03) * size, rng) + gap * rng.uniform(0.6, 1.6)
         y += step
+
+
+class Script:
+    """How somebody writes words: joined or not, upright or slanted, with one pen."""
+
+    def __init__(self, size: float, rng: Rng, pen: float | None = None) -> None:
+        """A hand of chance.
+
+        Args:
+            size: Height of capitals in pixels.
+            rng: Where all chance comes from.
+            pen: Width of the strokes, as a share of the size. Default: any.
+        """
+        self.size, self.font, self.by_hand = size, _font(rng), rng.random() < 0.75
+        self.lift = float(rng.choice((0.1, rng.uniform(0, 1), 1.0)))  # how often the pen leaves the paper in a word
+        pen = pen or float(np.exp(rng.uniform(np.log(0.03), np.log(0.15))))
+        self.thick, self.slant = max(1, round(size * pen)), rng.normal(0.15, 0.2)
+        self.wide, self.care = float(np.exp(rng.normal(0, 0.2))), rng.uniform(0.02, 0.1)
+
+    def write(self, ink: Ink, x: float, y: float, rng: Rng) -> float:
+        """Writes a word, from x on and on the line y, where nothing is written yet; returns where it ends."""
+        if not self.by_hand:
+            word = _lettered(self, rng)
+            return _paste(ink, word, x, y - BASE * self.size, is_free=True)
+        strokes = _by_hand(self.lift, self.care, rng)
+        matrix = np.array([[self.wide, -self.slant], [0, 1]]) * 0.45 * self.size
+        strokes = [stroke @ matrix.T + (x, y) for stroke in strokes]
+        low, high = (edge(np.concatenate(strokes), axis=0) for edge in (np.min, np.max))
+        left, top = np.clip(low - self.thick, 0, len(ink)).astype(int).tolist()
+        right, bottom = np.clip(high + self.thick + 1, 0, len(ink)).astype(int).tolist()
+        here = np.s_[top:bottom, left:right]
+        if right > left and bottom > top and not (ink[here] > 0.2).any():
+            for stroke in strokes:
+                points = np.rint((stroke - (left, top)) * 16).astype(np.int32)
+                cv2.polylines(ink[here], [points], False, 1.0, self.thick, cv2.LINE_AA, 4)
+        return float(high[0])
+
+
+def _paste(ink: Ink, word: Ink, x: float, y: float, is_free: bool = False) -> float:
+    """Adds a word, uint8, to ink with its corner at a place, perhaps only where that is free; returns its end."""
+    left, top, (height, width) = round(x), round(y), word.shape
+    x0, y0, x1, y1 = (int(np.clip(at, 0, len(ink))) for at in (left, top, left + width, top + height))
+    here = ink[y0:y1, x0:x1]
+    if not (is_free and (here > 0.2).any()):
+        np.maximum(here, word[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.float32) / 255, out=here)
+    return left + width
 
 
 def _text(count: int, rng: Rng) -> str:
@@ -104,15 +146,23 @@ def _font(rng: Rng) -> int:
     return int(FONTS[int(rng.integers(len(FONTS)))])
 
 
-def _by_hand(lift: float, rng: Rng) -> list[NDArray[Any]]:
-    """The strokes of a word of 3 to 9 letters, float [N, 2] each."""
+def _plate(text: str, font: int, thick: int) -> NDArray[Any]:
+    """Type, uint8, 0 to 255: its capitals are `FINE` pixels high and stand at the left on a line at `BASE`."""
+    plate = np.zeros((2 * FINE, FINE * (len(text) + 2)), np.uint8)
+    cv2.putText(plate, text, (thick, round(BASE * FINE)), font, FINE / HEIGHT, 255, thick, cv2.LINE_AA)
+    used = np.flatnonzero(plate.any(axis=0))
+    return plate[:, : int(used[-1]) + 4] if len(used) else plate[:, :1]
+
+
+def _by_hand(lift: float, care: float, rng: Rng) -> list[NDArray[Any]]:
+    """The strokes of a word of 3 to 9 letters, each point off by `care`, float [N, 2] each."""
     x, points, strokes = 0.0, [(-0.2, -0.1)], []
     for k, letter in enumerate(rng.integers(len(LETTER_STROKES), size=int(rng.integers(3, 10)))):
         if k == 0 or rng.random() < lift:
             strokes.append(points)
             points = []
         known = np.array(LETTER_STROKES[letter])
-        shape = known * np.exp(rng.normal(0, 0.1, 2)) + rng.normal(0, 0.05, known.shape)
+        shape = known * np.exp(rng.normal(0, 0.1, 2)) + rng.normal(0, care, known.shape)
         points += [(x + right, down) for right, down in shape.tolist()]
         if letter == CROSSED:
             strokes.append([(x - 0.1, -1.3), (x + 0.3, -1.35), (x + 0.6, -1.4)])
@@ -120,17 +170,15 @@ def _by_hand(lift: float, rng: Rng) -> list[NDArray[Any]]:
     return [curve(*stroke) for stroke in [*strokes, points] if len(stroke) > 1]
 
 
-def _lettered(font: int, size: float, rng: Rng) -> list[NDArray[Any]]:
-    """The outlines of a word of 3 to 9 letters of a font that a hand has bent, in pixels, float [N, 2] each."""
-    fine = 60  # pixels of a capital
-    text = _text(int(rng.integers(3, 10)), rng)
-    plate = np.zeros((2 * fine, fine * (len(text) + 2)), np.uint8)
-    cv2.putText(plate, text, (fine // 2, round(1.4 * fine)), font, fine / HEIGHT, 255, 2, cv2.LINE_AA)
-    outlines, _ = cv2.findContours((plate > 127).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    waves = rng.normal(0, 0.04, 2) * fine, rng.uniform(0, 6, 2), rng.uniform(0.5, 2.0, 2)
-    strokes = []
-    for outline in outlines:
-        points = outline[:, 0].astype(np.float64)
-        bent = points + waves[0] * np.sin(points[:, ::-1] / fine * waves[2] + waves[1])
-        strokes.append((bent - (fine / 2, 1.4 * fine)) * size / fine)
-    return strokes
+def _lettered(script: Script, rng: Rng) -> NDArray[Any]:
+    """A word of 3 to 9 letters of a font, bent and written with a pen, uint8, 0 to 255."""
+    plate = _plate(_text(int(rng.integers(3, 10)), rng), script.font, 6)
+    strokes = redrawn((plate > 127).astype(np.uint8), script.thick * FINE / script.size) * np.uint8(255)
+    y, x = np.mgrid[: strokes.shape[0], : strokes.shape[1]].astype(np.float32)
+    waves = rng.normal(0, 0.04, 2) * FINE, rng.uniform(0, 6, 2), rng.uniform(0.5, 2.0, 2) / FINE
+    across = x + waves[0][0] * np.sin(waves[2][0] * y + waves[1][0]) + script.slant * (y - BASE * FINE)
+    down = y + waves[0][1] * np.sin(waves[2][1] * x + waves[1][1])
+    bent = cv2.remap(strokes, across.astype(np.float32), down.astype(np.float32), cv2.INTER_LINEAR)
+    scale = script.size / FINE
+    size = (max(1, round(bent.shape[1] * scale * script.wide)), max(1, round(bent.shape[0] * scale)))
+    return cv2.resize(bent, size, interpolation=cv2.INTER_AREA)

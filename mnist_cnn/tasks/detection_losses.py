@@ -67,15 +67,20 @@ def _targets(
     column = x.floor().long().clamp(0, shape[1] - 1)
     row = y.floor().long().clamp(0, shape[0] - 1)
     peak[torch.arange(len(peak), device=device), row, column] = 1
-    heat, asked = torch.zeros(count, *shape, device=device), torch.ones(count, *shape, device=device)
-    for k in range(count):
-        here = batch.picture_of == k
-        if (mine := here & wanted).any():
-            heat[k] = peak[mine].amax(dim=0)
-        asked[k] = ~inside[here & free].any(dim=0)
+    heat = _highest(peak * wanted[:, None, None], batch.picture_of, count)
+    asked = 1 - _highest((inside & free[:, None, None]).float(), batch.picture_of, count)
     close = (down.abs() <= 0.9) & (across.abs() <= 0.9) & wanted[:, None, None]
     digit, row, column = close.nonzero(as_tuple=True)
     return heat, asked, (batch.picture_of[digit], row, column, digit)
+
+
+def _highest(maps: Tensor, picture_of: Tensor, count: int) -> Tensor:
+    """The highest value of the maps of each picture's digits, float [count, H, W] of [N, H, W] in order of pictures."""
+    number = torch.arange(len(maps), device=maps.device) - torch.searchsorted(picture_of, picture_of)
+    most = int(number.max()) + 1 if len(maps) else 1
+    padded = maps.new_zeros(count, most, *maps.shape[1:])
+    padded[picture_of, number] = maps
+    return padded.amax(dim=1)
 
 
 def _ink_losses(output: DetectorOutput, batch: SceneBatch, wanted: Tensor, middle: Tensor) -> dict[str, Tensor]:
