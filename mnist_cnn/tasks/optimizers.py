@@ -161,7 +161,7 @@ def make_schedule(
     return {"scheduler": scheduler, "interval": "epoch", **monitor}
 
 
-def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: float, cycle_momentum: bool) -> dict[str, Any]:
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: float, cycle_momentum: bool) -> Any:
     """One cycle over so many steps up to the optimizer's learning rates, as Lightning takes it.
 
     Args:
