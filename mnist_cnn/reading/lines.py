@@ -78,7 +78,8 @@ def page_rows(boxes: Boxes) -> list[list[int]]:
     chains = rows_of(boxes, PAGE_GAP)
     gaps = np.concatenate([np.zeros(1), *(_gaps(chain, boxes) for chain in chains)])
     is_close = float(np.median(gaps)) <= CLOSE
-    rows = [part for chain in chains for part in _divided(chain, boxes, is_close)]
+    pitch = None if is_close else _pitch(np.concatenate([_steps(chain, boxes) for chain in chains]))
+    rows = [part for chain in chains for part in _divided(chain, boxes, pitch)]
     frames = np.array([_frame(boxes[row]) for row in rows]).reshape(-1, 4)
     return [rows[k] for k in _in_order(frames, np.arange(len(rows)))]
 
@@ -93,16 +94,36 @@ def _gaps(row: list[int], boxes: Boxes) -> NDArray[np.float64]:
     return ((boxes[row[1:], 0] - boxes[row[:-1], 2]) / height).astype(np.float64)
 
 
-def _divided(row: list[int], boxes: Boxes, is_close: bool) -> list[list[int]]:
-    """A row divided where a gap is wide beside its others, or beside those of a page on which digits stand close."""
+def _steps(row: list[int], boxes: Boxes) -> NDArray[np.float64]:
+    """From the middle of each digit of a row to that of the next one, in pixels."""
+    return np.diff((boxes[row, 0] + boxes[row, 2]) / 2).astype(np.float64)
+
+
+def _pitch(steps: NDArray[np.float64]) -> float:
+    """How far the cells of a puzzle are apart, many of which may be empty."""
+    short = float(np.quantile(steps, 0.2))
+    return float(np.median(steps[steps < 1.4 * short]))
+
+
+def _divided(row: list[int], boxes: Boxes, pitch: float | None) -> list[list[int]]:
+    """A row divided where a gap is wide beside its others, or beside those of a page.
+
+    Args:
+        row: Its digits, left to right.
+        boxes: Of all digits.
+        pitch: On a page on which digits stand apart, the width of a cell: no gap of empty cells divides a row. None on
+            a page on which they stand close.
+    """
     if len(row) < 2:
         return [row]
     gaps = _gaps(row, boxes)
-    usual = float(np.median(gaps))
-    if is_close:
-        usual = min(usual, CLOSE)
+    usual = float(np.median(gaps)) if pitch else min(CLOSE, float(np.median(gaps)))
     limit = max(1.0, 2 * usual + 0.4) if usual <= CLOSE else 3.3 * usual + 0.4
-    cuts = (np.flatnonzero(gaps > limit) + 1).tolist()
+    is_cut = gaps > limit
+    if pitch:
+        cells = _steps(row, boxes) / pitch
+        is_cut &= np.abs(cells - np.rint(cells)) > 0.2
+    cuts = (np.flatnonzero(is_cut) + 1).tolist()
     return [row[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(row)], strict=True)]
 
 

@@ -25,8 +25,10 @@ FINER: dict[Layout, int] = {"digit": 2, "row": 3, "page": 3}
 """How many finer scales to look at, at most."""
 ENOUGH: dict[Layout, int | None] = {"digit": 1, "row": 2, "page": None}
 """How many sure digits make scales needless on which all of them are large."""
-DOUBTFUL = 0.6
-"""Mean confidence of the digits, below which the picture may lie on its side."""
+DOUBTFUL: dict[Layout, float] = {"digit": 0.6, "row": 0.92, "page": 0.92}
+"""Mean sureness of the digits, below which the picture may lie on its side or upside down: there many are less sure."""
+LIKELY: dict[Layout, float] = {"digit": 0.5, "row": 0.7, "page": 0.7}
+"""Sureness from which on a digit speaks for a turn; a less sure one speaks against it."""
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
@@ -94,14 +96,18 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         flat = np.full((1, 10), 0.1, np.float32)
         return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
     best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout], ENOUGH[layout]), layout, picture.shape)
-    mean, total = _evidence(best)
-    if mean < DOUBTFUL or (layout == "row" and len(best.images) == 1):  # rows on their side have one digit at a time
-        for turns in (1, 2, 3):
+    mean, total = _evidence(best, layout)
+    if mean < DOUBTFUL[layout] or (layout == "row" and len(best.images) == 1):
+        others = []
+        for turns in (
+            (2,) if layout == "row" and len(best.images) > 2 else (1, 2, 3)
+        ):  # on its side, a row has one or two
             turned = np.ascontiguousarray(np.rot90(picture, turns))
-            other = _sighting(detect(detector, turned, SIDES[layout], 0), layout, turned.shape, turns)
-            other_mean, other_total = _evidence(other)
-            if other_mean > DOUBTFUL and other_total > total + CLEARLY:
-                best, total = other, other_total
+            detection = detect(detector, turned, SIDES[layout], 0, ENOUGH[layout])
+            others.append(_sighting(detection, layout, turned.shape, turns))
+        other = max(others, key=lambda one: _evidence(one, layout)[1])
+        if _evidence(other, layout)[1] > max(0.0, total) + CLEARLY:
+            return other
     return best
 
 
@@ -137,8 +143,8 @@ def _complete(found: Digits, row: NDArray[np.int64], read: NDArray[np.int64]) ->
     return float((1 - found.scores[out]).prod())
 
 
-def _evidence(sighting: Sighting) -> tuple[float, float]:
-    """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over a half."""
+def _evidence(sighting: Sighting, layout: Layout) -> tuple[float, float]:
+    """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over `LIKELY`."""
     digits = sighting.digits
     sure = digits.scores * digits.probabilities.max(axis=1)
-    return (float(sure.mean()), float((sure - 0.5).sum())) if len(sure) else (0.0, 0.0)
+    return (float(sure.mean()), float((sure - LIKELY[layout]).sum())) if len(sure) else (0.0, 0.0)

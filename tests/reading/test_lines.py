@@ -64,6 +64,16 @@ def test_cells_of_one_digit_are_apart_where_other_rows_stand_close() -> None:
     assert [len(row) for row in page_rows(spaced)] == [3, 3, 3, 3]
 
 
+def test_empty_cells_of_a_puzzle_do_not_divide_a_line() -> None:
+    cells = {0: (0, 1, 2, 6), 1: (0, 1, 5), 2: (2, 3, 6)}
+    grid = [
+        (10 + 60 * column, 10 + 60 * row, 30 + 60 * column, 40 + 60 * row) for row in cells for column in cells[row]
+    ]
+    assert page_rows(np.array(grid, np.float32)) == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    grid[3] = (10 + 60 * 5.5, 10, 30 + 60 * 5.5, 40)  # no cell of the grid is there
+    assert page_rows(np.array(grid, np.float32))[:2] == [[0, 1, 2], [3]]
+
+
 def test_two_columns_of_text_are_read_one_after_the_other() -> None:
     left = [(10, 10 + 50 * line, 5, 0.1) for line in range(5)]
     right = [(420, 33 + 47 * line, 5, 0.1) for line in range(5)]

@@ -67,8 +67,7 @@ def test_each_layout_begins_with_its_scale_and_other_turns_are_looked_at_in_less
         found = looked(layout)
         shapes = [(300, 500, 3), (500, 300, 3), (300, 500, 3), (500, 300, 3)]
         assert asked == [
-            (shape, SIDES[layout], 0 if turn else FINER[layout], None if turn else ENOUGH[layout])
-            for turn, shape in enumerate(shapes)
+            (shape, SIDES[layout], 0 if turn else FINER[layout], ENOUGH[layout]) for turn, shape in enumerate(shapes)
         ]
         assert (len(found.digits), found.lengths, found.sureness, found.turns) == (0, [], [], 0)
     assert set(LAYOUTS) == {"digit", "row", "page"}
@@ -145,40 +144,57 @@ def test_whatever_is_left_out_counts_together_and_where_a_row_rises_beside_its_n
     assert found.sureness == pytest.approx([0.8 * 0.9 * 0.85])
 
 
+def sure_row(count: int, sureness: float) -> Detected:
+    """A row of so many sixes, each that sure."""
+    return Detected(*(digit(k, sureness, label=6) for k in range(count)), sure=1.0)
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_picture_is_turned_where_that_is_clearly_better(sees: Any, turns: int) -> None:
-    poor, good = Detected(digit(0, 0.5), digit(1, 0.5)), Detected(*(digit(k, label=6) for k in range(3)))
-    sees(*([poor] * turns), good)
+    poor = Detected(digit(0, 0.5), digit(1, 0.5))
+    sees(*([poor] * turns), sure_row(3, 0.99))
     found = looked()
     assert (text(found), found.turns) == ("666", turns)
     assert found.sureness == pytest.approx([1 - TURNED**3])
-    sees(poor, *([Detected(digit(0, 0.55))] * 3))
+    sees(poor, *([sure_row(1, 0.99)] * 3))
     assert looked().turns == 0
+
+
+def test_the_best_of_the_other_turns_is_taken(sees: Any) -> None:
+    sees(sure_row(2, 0.7), sure_row(5, 0.95), sure_row(5, 0.85), sure_row(5, 0.99))
+    assert looked().turns == 3
 
 
 def test_a_picture_stays_as_it_is_where_turning_it_is_hardly_better(sees: Any) -> None:
-    def total(value: float) -> Detected:
-        """Two digits that are over a half by so much together."""
-        return Detected(*(digit(k, (0.5 + value / 2) / 0.99) for k in range(2)), sure=0.99)
+    sees(sure_row(4, 0.85), sure_row(4, 0.99), sure_row(4, 0.99))  # 0.56 more
+    assert looked().turns == 2
+    sees(sure_row(4, 0.9), sure_row(4, 0.99), sure_row(4, 0.99))  # 0.36 more
+    assert looked().turns == 0
+    sees(sure_row(6, 0.55), sure_row(1, 0.99))  # clearly more, but little by itself
+    assert looked().turns == 0
+    sees(sure_row(2, 0.6), sure_row(40, 0.69))  # much of it, but none of it sure
+    assert looked().turns == 0
 
-    sees(total(0.1), total(0.4))
-    assert looked().turns == 0
-    sees(total(0.1), total(0.8))
-    assert looked().turns == 1
-    sees(total(0.1), total(0.8), total(0.85), total(0.95))  # not better than the first by as much again
-    assert looked().turns == 1
-    many = Detected(*((0.59, 3, (10 + 12 * k, 100, 20 + 12 * k, 115)) for k in range(40)), sure=1.0)
-    sees(total(0.1), many)  # much of it, but none of it sure
-    assert looked().turns == 0
+
+def test_a_row_of_digits_side_by_side_may_only_be_upside_down(sees: Any) -> None:
+    asked = sees(sure_row(3, 0.7), sure_row(9, 0.99))
+    assert (looked().turns, len(asked)) == (2, 2)
+    asked = sees(sure_row(3, 0.7), sure_row(9, 0.99))
+    assert (looked("page").turns, len(asked)) == (1, 4)
 
 
 def test_a_row_of_one_sure_digit_may_lie_on_its_side(sees: Any) -> None:
-    asked = sees(Detected(digit(0, 0.95)), Detected(*(digit(k, label=6) for k in range(3))))
+    asked = sees(sure_row(1, 0.95), sure_row(3, 0.99))
     assert (looked().turns, len(asked)) == (1, 4)
-    asked = sees(Detected(digit(0, 0.95)), Detected(*(digit(k, label=6) for k in range(3))))
-    assert (looked("digit").turns, len(asked)) == (0, 1)
-    asked = sees(Detected(digit(0, 0.95), digit(1, 0.95)), Detected(*(digit(k, label=6) for k in range(9))))
-    assert (looked().turns, len(asked)) == (0, 1)
+    for layout, count in (("digit", 1), ("page", 1), ("row", 2)):
+        asked = sees(sure_row(count, 0.95), sure_row(9, 0.99))
+        assert (looked(layout).turns, len(asked)) == (0, 1)
+
+
+def test_a_digit_is_turned_where_it_is_doubtful_and_another_turn_is_sure(sees: Any) -> None:
+    for sureness, other, turns in ((0.3, 0.99, 1), (0.59, 0.99, 0), (0.65, 0.99, 0)):
+        sees(sure_row(1, sureness), sure_row(1, other))
+        assert looked("digit").turns == turns
 
 
 def test_a_digit_of_mnist_is_not_searched_for(sees: Any) -> None:
