@@ -38,6 +38,20 @@ class DetectorOutput(NamedTuple):
     [B, 2, H, W]."""
 
 
+class Located(NamedTuple):
+    """What `DetectorNet` finds before it draws strokes: `centre`, `digit` and `box` as in `DetectorOutput`."""
+
+    centre: Tensor
+    digit: Tensor
+    box: Tensor
+    way: Tensor
+    """As `DetectorOutput.owner`, but for cells, [B, 2, H / 4, W / 4]."""
+    fine: Tensor
+    """Features at half of the resolution, [B, C, H / 2, W / 2]."""
+    coarse: Tensor
+    """Features at a quarter of the resolution, [B, C, H / 4, W / 4]."""
+
+
 class DetectorNet(nn.Module):
     """Finds digits of 16 to 40 pixels in pictures of any size; larger and smaller ones are for other scales.
 
@@ -90,18 +104,26 @@ class DetectorNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> DetectorOutput:
         """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]."""
+        located = self.locate(pictures)
+        return DetectorOutput(located.centre, located.digit, located.box, *self.strokes(located))
+
+    def locate(self, pictures: Tensor) -> Located:
+        """The first part of `forward`, three quarters of its work: where digits are, and which."""
         half = self.half_size((pictures.to(self.heads.weight.dtype) - 128) / 64)
         x = self.body(self.quarter_size(half))
         around = F.pixel_shuffle(self.back(self.context(self.eighth_size(x))), 2)
         x = self.last(F.relu(x + around[..., : x.shape[2], : x.shape[3]]))
-        centre, digit, box, owner = self.heads(x).split((1, 10, 4, 2), dim=1)
+        centre, digit, box, way = self.heads(x).split((1, 10, 4, 2), dim=1)
         if not self.training:
             slope, offset = self.calibration
             centre = centre * slope + offset
-        fine = F.relu(F.pixel_shuffle(self.rise(x), 2) + self.skip(half))
-        ink = F.pixel_shuffle(self.draw(fine), 2)
-        owner = F.interpolate(owner, scale_factor=STRIDE, mode="bilinear", align_corners=False)
-        return DetectorOutput(centre, digit, box, ink, owner)
+        return Located(centre, digit, box, way, half, x)
+
+    def strokes(self, located: Located) -> tuple[Tensor, Tensor]:
+        """The second part of `forward`: ink and owner of each pixel, as in `DetectorOutput`."""
+        fine = F.relu(F.pixel_shuffle(self.rise(located.coarse), 2) + self.skip(located.fine))
+        owner = F.interpolate(located.way, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+        return F.pixel_shuffle(self.draw(fine), 2), owner
 
 
 def continued(picture: NDArray[Any], top: int, bottom: int, left: int, right: int) -> NDArray[Any]:
@@ -143,7 +165,7 @@ class Found(NamedTuple):
     """Left, top, right, bottom in pixels, float [N, 4]."""
 
 
-def find(output: DetectorOutput, least: float) -> list[Found]:
+def find(output: DetectorOutput | Located, least: float) -> list[Found]:
     """The peaks of the map of middles, for each picture of a batch.
 
     Args:

@@ -1,5 +1,6 @@
 """Every digit in a picture, by one network on a pyramid of scales."""
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, DetectorOutput, continued, find
+from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, Located, continued, find
 from mnist_cnn.reading.form import to_mnist
 
 Picture = NDArray[np.uint8]
@@ -85,11 +86,18 @@ class _Scale:
     """One scale of the pyramid, and what the network said there."""
 
     factor: float
-    output: DetectorOutput
+    network: DetectorNet
+    located: Located
     scores: Tensor
     probabilities: Tensor
     boxes: Tensor
     """In pixels of the picture."""
+
+    @functools.cached_property
+    @torch.inference_mode()
+    def strokes(self) -> tuple[Tensor, Tensor]:
+        """Ink and owner of its pixels, as in `DetectorOutput`; few scales are asked for them."""
+        return self.network.strokes(self.located)
 
 
 @torch.inference_mode()
@@ -158,12 +166,13 @@ def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor
     fill = [BORDER + -(side + 2 * BORDER) % STRIDE for side in (height, width)]
     padded = continued(resized, BORDER, fill[0], BORDER, fill[1])
     device = network.heads.weight.device
-    output = network(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
-    found = find(output, LEAST)[0]
+    located = network.locate(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
+    found = find(located, LEAST)[0]
     boxes = (found.boxes - BORDER).cpu() / torch.tensor([width / shape[1], height / shape[0]] * 2)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((middle > 0) & (middle < torch.tensor((shape[1], shape[0])))).all(dim=1)
-    return _Scale(factor, output, found.score.cpu()[inside], found.probabilities.cpu()[inside], boxes[inside])
+    scores, probabilities = found.score.cpu(), found.probabilities.cpu()
+    return _Scale(factor, network, located, scores[inside], probabilities[inside], boxes[inside])
 
 
 def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[int], Tensor]:
@@ -207,7 +216,7 @@ def _holds_others(scores: Tensor, area: Tensor, part: Tensor) -> Tensor:
 @torch.inference_mode()
 def _image(scale: _Scale, boxes: NDArray[np.float32], k: int, among: NDArray[np.int64]) -> Picture:
     """A digit in MNIST's form, from the ink that points to its middle more than to another digit's."""
-    ink, owner = scale.output.ink[0, 0], scale.output.owner[0]
+    (ink,), owner = (maps[0] for maps in scale.strokes)
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2 * scale.factor + BORDER
     width, height = ((boxes[k, 2:] - boxes[k, :2]) * scale.factor).tolist()
     x, y = middles[k].tolist()

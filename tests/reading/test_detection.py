@@ -170,7 +170,10 @@ class Tells:
         self.heads = SimpleNamespace(weight=torch.zeros(1))
         self.sizes: list[tuple[int, int]] = []
 
-    def __call__(self, pixels: torch.Tensor) -> DetectorOutput:
+    def strokes(self, output: DetectorOutput) -> tuple[torch.Tensor, torch.Tensor]:
+        return output.ink, output.owner
+
+    def locate(self, pixels: torch.Tensor) -> DetectorOutput:
         height, width = pixels.shape[2:]
         factor = self.factors[len(self.sizes)]
         self.sizes.append((height, width))
