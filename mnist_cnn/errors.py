@@ -98,6 +98,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 def first_complaint(error: BaseException) -> str:
     """The message of an error; of one about alternatives, what was wrong with the first."""
     text = " ".join(str(error).split())
+    if default := re.search(r"cannot represent an object', <(\w+)\.\w+: '(\w+)'>", text):
+        name, value = default.groups()
+        option = f"{name.lower()}={value}"
+        return f"no config file can hold {name}.{value}, a default of this class: give it yourself, ...{option}"
     alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - Expected a| Given value)", text)
     return f"cannot be built from these settings: {alternative[1] if alternative else text}"
 

@@ -21,8 +21,8 @@ from mnist_cnn.tasks.classifier import DigitClassifier
 
 Format = Literal["onnx", "pt2"]
 NEEDED_FOR_ONNX = ("onnx", "onnxscript", "onnxruntime")
-SIZES = (1, 300, 699)
-"""Of the batches that a file is checked with: of any size, one among them."""
+COUNT, ENDS = 1000, (1, 301)
+"""How many images a file is checked with at most, and where its batches end: they have any size, one among them."""
 
 TOLERANCE = 1e-4
 """Between log-probabilities of the file and of the checkpoint."""
@@ -48,7 +48,7 @@ class DigitTrainer(Trainer):
         The file takes raw pixels, uint8 [N, 1, 28, 28] for any N, as `images`, and gives `log_probabilities`,
         float32 [N, C]. In it are, too, the names of the C classes, apart by spaces, and the version of this package:
         in ONNX as the metadata `classes` and `version`, in PT2 as extra files of these names. It is read back and
-        compared with the checkpoint on 1,000 training images.
+        compared with the checkpoint on up to 1,000 training images.
 
         Args:
             model: The network gets the weights of the checkpoint.
@@ -69,7 +69,7 @@ class DigitTrainer(Trainer):
         datamodule.prepare_data()
         datamodule.setup("fit")
         assert datamodule.train_set is not None
-        images = datamodule.train_set.tensors[0][: sum(SIZES)]
+        images = datamodule.train_set.tensors[0][:COUNT]
         difference = export(model, path, format, images)
         print(f"largest difference on {len(images):,} training images: {difference:.1e}")
         print(f"exported: {path}, {path.stat().st_size:,} bytes")
@@ -175,7 +175,7 @@ def _load(path: Path, format: Format) -> Callable[[Tensor], Tensor]:
 
 @torch.no_grad()
 def _difference(model: DigitClassifier, exported: Callable[[Tensor], Tensor], images: Tensor) -> float:
-    parts = [part for part in images.split(SIZES) if len(part)]
+    parts = [part for part in images.tensor_split(ENDS) if len(part)]
     return max(float((model(part) - exported(part)).abs().max()) for part in parts)
 
 

@@ -122,6 +122,13 @@ def test_the_format_is_that_of_the_file_s_name(cli: Cli) -> None:
     assert about == {"classes": "0 1 2 3 4 5 6 7 8 9", "version": mnist_cnn.__version__}
 
 
+@pytest.mark.parametrize("count", [1, 2, 400])
+def test_a_file_is_checked_with_as_many_images_as_there_are(count: int, tmp_path: Path) -> None:
+    model = DigitClassifier(MLP([4]))
+    images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8)
+    assert module.export(model, tmp_path / "net.pt2", "pt2", images) <= module.TOLERANCE
+
+
 def test_a_package_that_is_not_installed(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "onnxscript" else name)
     assert 'pip install "mnist_cnn[export]"' in fails(cli, "export", "--ckpt_path=pretrained")

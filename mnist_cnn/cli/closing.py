@@ -73,7 +73,8 @@ def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
     """Says how many scenes were scored."""
     full = data.hparams["val_scenes"]
     count = min(full, int(min(batches, full)) * data.hparams["batch_size"] * trainer.world_size)
-    say(f"of {count:,} scenes")
+    unknown = "; a barebones trainer keeps no scores: leave out --trainer.barebones" if trainer.barebones else ""
+    say(f"of {count:,} scenes{unknown}")
 
 
 def _what_to_type(trainer: Trainer, config: Namespace, task: str = "") -> None:
@@ -123,5 +124,7 @@ def _part(trainer: Trainer, full: int, batch_size: int, kind: str) -> str:
 
 
 def calibration(trainer: Trainer, stage: str) -> None:
-    """Says how far the confidence is from the accuracy."""
-    say(f"expected calibration error: {float(trainer.callback_metrics[f'calibration_error/{stage}']):.2%}")
+    """Says how far the confidence is from the accuracy; a barebones trainer does not know."""
+    error = trainer.callback_metrics.get(f"calibration_error/{stage}")
+    if error is not None:
+        say(f"expected calibration error: {float(error):.2%}")

@@ -94,6 +94,8 @@ def _choose_monitor(verb: str, config: Namespace) -> None:
     nothing = next((option for option, size in sizes.items() if size == 0), None)
     if nothing and verb == "validate":
         raise DataError(f"nothing to validate with --{nothing}=0: give a larger one, or use test")
+    if verb == "test" and data.get("val_scenes") == 0:
+        raise DataError("nothing to test with --data.val_scenes=0: give a larger one")
     if nothing and checkpoint["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE, F_SCORE):
         checkpoint["monitor"] = None
 

@@ -12,15 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mnist_cnn.checkpoints import PRETRAINED
 
 Cli = Callable[..., None]
-TINY = (
-    "--data.glyphs=120",
-    "--data.scenes=8",
-    "--data.val_scenes=4",
-    "--data.batch_size=4",
-    "--data.num_workers=0",
-    "--model.warmup=0.4",
-    "--trainer.limit_val_batches=1",
-)
+DATA = ("--data.glyphs=120", "--data.scenes=8", "--data.val_scenes=4", "--data.batch_size=4", "--data.num_workers=0")
+TINY = (*DATA, "--model.warmup=0.4", "--trainer.limit_val_batches=1")
 
 
 def test_a_detector_is_trained_goes_on_and_is_tested(
@@ -29,7 +22,7 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     fit = ("fit", "--config=detector", *TINY)
     cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1")
     output = capsys.readouterr().out
-    assert "network: DetectorNet, 100,461 parameters" in output
+    assert "network: DetectorNet, 402,221 parameters" in output
     hint = re.search(r"^test it: +python scripts/train.py (.*)$", output, flags=re.MULTILINE)
     assert hint
     assert "see it:     tensorboard --logdir lightning_logs" in output
@@ -82,8 +75,13 @@ def test_its_options_work_or_end_in_one_line(
         assert not hint or Path(shlex.split(hint[1])[2].partition("=")[2]).is_file(), (option, output)
         validated = not re.search("limit_val_batches=0|val_scenes=0|max_steps|fast_dev_run|barebones", option)
         assert ("best F-score: " in output or "last F-score: " in output) == validated, (option, output)
+    cli("test", *DATA, "--task=detector", "--ckpt_path=pretrained", "--trainer.barebones=true")
+    assert "a barebones trainer keeps no scores" in capsys.readouterr().out
     for option, message in FAILS.items():
         assert message in fails(cli, *fit, f"--{option}"), option
+    for verb in ("validate", "test"):
+        nothing = (verb, "--task=detector", "--ckpt_path=pretrained", "--data.val_scenes=0")
+        assert f"nothing to {verb} with --data.val_scenes=0" in fails(cli, *nothing)
     assert "test does not use --model.learning_rate, only fit" in fails(
         cli, "test", "--task=detector", "--ckpt_path=pretrained", "--model.learning_rate=1"
     )

@@ -58,6 +58,7 @@ FAILS = {
     "logger=WandbLogger": "wandb",
     "logger=CSVLoger": "did you mean CSVLogger",
     "callbacks=EarlyStopping": "more arguments, monitor",
+    "callbacks=Timer": r"give it yourself, ...interval=step",
     "max_time=soon": "not a valid duration",
     "devices=[3]": "no GPU was found",
 }
@@ -132,6 +133,15 @@ def test_best_and_last_are_found_wherever_a_run_keeps_them(
     assert f"checkpoint: {path} (" in capsys.readouterr().out
     main(["fit", *SMALL, "--ckpt_path=last", "--trainer.max_epochs=2", f"--trainer.{place}"])
     assert f"checkpoint: {path.replace('best', 'last')} (epoch 1," in capsys.readouterr().out
+
+
+def test_a_barebones_trainer_gives_its_verdict(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", *SMALL])
+    for verb in ("validate", "test"):
+        main([verb, "--ckpt_path=best", "--trainer.barebones=true"])
+        output = capsys.readouterr().out
+        assert re.search(r"accuracy \d+\.\d+%, \d+ errors? in \d+", output), output
+        assert "calibration error" not in output
 
 
 def test_several_loggers_share_the_folder_of_a_run_also_when_it_goes_on(tiny: Path) -> None:
