@@ -31,8 +31,10 @@ class TaskCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the arguments, then once more with what the checkpoint brings as defaults."""
+        words: Any = sys.argv[1:] if args is None else args
+        first = [word for word in words if not word.startswith("--print_config")] if isinstance(words, list) else words
         try:
-            super().parse_arguments(parser, args)
+            super().parse_arguments(parser, first)
             settings.check_values(self._verb_config()[1])
             settings.refuse_unused(*self._verb_config(), args)
             start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
@@ -40,10 +42,15 @@ class TaskCLI(LightningCLI):
             raise
         except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
             raise SettingsError(f"the arguments or the config file cannot be understood: {error}") from error
-        if start.defaults:
-            self._set_defaults(start)
-            super().parse_arguments(parser, args)
         verb, config = self._verb_config()
+        network = config["model"]["network"]
+        if network and "model.network" not in start.defaults and network["class_path"] not in settings.DEFAULT_NETWORK:
+            # Otherwise arguments that the default network has, too, would be those of the default.
+            start.defaults["model.network"] = {"class_path": network["class_path"]}
+        if start.defaults or first != words:
+            self._set_defaults(start)
+            super().parse_arguments(parser, words)
+            verb, config = self._verb_config()
         if start.news:
             closing.say(start.news)
         if start.warning:

@@ -27,6 +27,9 @@ from mnist_cnn.hints import either
 F_SCORE = "f_score/val"
 """What the best epoch of the detector is chosen by."""
 
+DEFAULT_NETWORK = ("mnist_cnn.networks.TutorialCNN", "mnist_cnn.TutorialCNN")
+"""The two import paths of the default."""
+
 DEFAULTS = {
     "trainer.max_epochs": 10,
     "trainer.num_sanity_val_steps": 0,
@@ -35,7 +38,7 @@ DEFAULTS = {
         "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
         "init_args": {"save_dir": ".", "default_hp_metric": False, "log_graph": True},
     },
-    "model.network": {"class_path": "mnist_cnn.networks.TutorialCNN"},
+    "model.network": {"class_path": DEFAULT_NETWORK[0]},
     "checkpoint.monitor": "accuracy/val",
     "checkpoint.mode": "max",
     "checkpoint.filename": "best",

@@ -378,6 +378,22 @@ def test_bad_arguments_end_in_one_clear_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "hidden"), [((), 16), (("--model.network.hidden=7",), 7), (("--config=mine.yaml",), 16)]
+)
+def test_a_network_of_one_s_own_keeps_its_own_defaults(cli: Cli, options: tuple[str, ...], hidden: int) -> None:
+    Path("mine.py").write_text(
+        "from torch import nn\n\n\nclass Mine(nn.Sequential):\n    def __init__(self, hidden: int = 16) -> None:\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(784, hidden), nn.Linear(hidden, 10))\n\n"
+        "    def forward(self, images):\n        return super().forward(images.float())\n"
+    )
+    Path("mine.yaml").write_text("model: {network: {class_path: mine.Mine}}\n")
+    chosen = () if "--config=mine.yaml" in options else ("--model.network=mine.Mine",)
+    cli("fit", *chosen, *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1")
+    config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
+    assert config["model"]["network"] == {"class_path": "mine.Mine", "init_args": {"hidden": hidden}}
+
+
 def test_bad_settings_that_only_show_later(cli: Cli, fails: Fails, tmp_path: Path) -> None:
     assert "val_size=60000 leaves nothing to train on" in fails(cli, "fit", "--data.val_size=60000")
     assert "nothing to validate" in fails(trained(cli), "validate", "--ckpt_path=best", "--data.val_size=0")
