@@ -160,7 +160,7 @@ def test_settings_of_presets_are_short_texts(monkeypatch: pytest.MonkeyPatch) ->
     model = DigitClassifier(UserNet())
     model.hparams["network"] = preset["model"]["network"]
     settings, changed = settings_of(L.Trainer(**QUIET, logger=False, max_epochs=3), model)
-    assert settings["network"] == "CosineCNN(blocks=[[32]], hidden=[128])"  # 16 filters are the default
+    assert settings["network"] == "CosineCNN(blocks=[[32]], hidden=[128], scaling=unit)"  # 16 filters are the default
     assert changed == ["network"]
     assert (settings["max_epochs"], settings["seed"]) == (3, 0)
 

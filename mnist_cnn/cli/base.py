@@ -35,6 +35,10 @@ class TaskCLI(LightningCLI):
         first = [word for word in words if not word.startswith("--print_config")] if isinstance(words, list) else words
         try:
             super().parse_arguments(parser, first)
+            chosen = self._chosen_network()
+            if first != words:
+                self._set_defaults(chosen, "--print_config")
+                super().parse_arguments(parser, words)  # prints the settings and ends
             settings.check_values(self._verb_config()[1])
             settings.refuse_unused(*self._verb_config(), args)
             start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
@@ -42,15 +46,10 @@ class TaskCLI(LightningCLI):
             raise
         except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
             raise SettingsError(f"the arguments or the config file cannot be understood: {error}") from error
+        if defaults := {**chosen, **start.defaults}:
+            self._set_defaults(defaults, start.checkpoint)
+            super().parse_arguments(parser, args)
         verb, config = self._verb_config()
-        network = config["model"]["network"]
-        if network and "model.network" not in start.defaults and network["class_path"] not in settings.DEFAULT_NETWORK:
-            # Otherwise arguments that the default network has, too, would be those of the default.
-            start.defaults["model.network"] = {"class_path": network["class_path"]}
-        if start.defaults or first != words:
-            self._set_defaults(start)
-            super().parse_arguments(parser, words)
-            verb, config = self._verb_config()
         if start.news:
             closing.say(start.news)
         if start.warning:
@@ -69,11 +68,20 @@ class TaskCLI(LightningCLI):
         verb = self.config["subcommand"]
         return verb, self.config[verb]
 
-    def _set_defaults(self, start: runs.Start) -> None:
+    def _chosen_network(self) -> dict[str, Any]:
+        """The network's class as a default, if it is another one than the usual default.
+
+        Otherwise arguments of the same name would be those of the usual default.
+        """
+        network = self._verb_config()[1]["model"]["network"]
+        is_default = not network or network["class_path"] in settings.DEFAULT_NETWORK
+        return {} if is_default else {"model.network": {"class_path": network["class_path"]}}
+
+    def _set_defaults(self, defaults: dict[str, Any], source: object) -> None:
         try:
-            self._subcommand_parsers[self.config["subcommand"]].set_defaults(start.defaults)
+            self._subcommand_parsers[self.config["subcommand"]].set_defaults(defaults)
         except (ImportError, AttributeError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{start.checkpoint} is for a model that cannot be built here: {error}") from error
+            raise CheckpointError(f"{source} is for a model that cannot be built here: {error}") from error
 
     def _parse_ckpt_path(self) -> None:
         """Replaced by `parse_arguments`, where arguments that the user gave win over the checkpoint's."""
