@@ -35,11 +35,11 @@ class TaskCLI(LightningCLI):
         first = [word for word in words if not word.startswith("--print_config")] if isinstance(words, list) else words
         try:
             super().parse_arguments(parser, first)
+            settings.check_values(self._verb_config()[1])
             chosen = self._chosen_network()
             if first != words:
                 self._set_defaults(chosen, "--print_config")
                 super().parse_arguments(parser, words)  # prints the settings and ends
-            settings.check_values(self._verb_config()[1])
             settings.refuse_unused(*self._verb_config(), args)
             start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
         except SettingsError:
