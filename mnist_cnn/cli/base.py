@@ -31,6 +31,7 @@ class TaskCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the arguments, then once more with what the checkpoint brings as defaults."""
+        self._args = args
         try:
             super().parse_arguments(parser, args)
             settings.check_values(self._verb_config()[1])
@@ -80,7 +81,7 @@ class TaskCLI(LightningCLI):
                 raise SettingsError(
                     "there is not enough memory for a network of this size: give smaller ones"
                 ) from error
-            raise SettingsError(first_complaint(error)) from error
+            raise SettingsError(first_complaint(error, self._args)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks that every run has."""

@@ -37,6 +37,7 @@ NOISE = [
     r"Be aware that when using `ckpt_path`, callbacks used",  # of fit with labelled pictures, which other verbs lack
     r"You are trying to `self.log",  # with --trainer.barebones=true, which says so itself
     r"Experiment logs directory",  # the folder of a run, which has the files of TensorBoard, too
+    r"\s*Unable to serialize instance \w+\s*$",  # of a word, which is written all the same
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
@@ -48,6 +49,7 @@ CHATTER = (
     "HPU available",
     "Loaded model weights",
     "Restor",
+    "Received SIGTERM",
 )
 """Lightning's lines of information that say nothing new, by a part of the message."""
 
