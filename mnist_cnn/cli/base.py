@@ -31,7 +31,6 @@ class TaskCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the arguments, then once more with what the checkpoint brings as defaults."""
-        self._args = args
         try:
             super().parse_arguments(parser, args)
             settings.check_values(self._verb_config()[1])
@@ -54,6 +53,7 @@ class TaskCLI(LightningCLI):
         settings.fall_back(config["trainer"], args)
         if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training
             self.save_config_callback = None
+        self._args = args
 
     def _complete(self, verb: str, config: Namespace, start: runs.Start) -> None:
         """Sets what follows from other settings."""
