@@ -119,7 +119,8 @@ class OneLineParser(LightningArgumentParser):
         if missing := re.match("the following arguments are required: (.*)", text):
             classes = [word for word in self._words if re.fullmatch(r"--[\w.+]+=([\w.]+\.)?[A-Z]\w+", word)]
             classes = [word for word in classes if re.split(r"[=.]", word)[-1] not in NETWORKS]
-            fail(f"{' or '.join(classes)}: the class needs more arguments, {missing[1]} (add --OPTION.NAME=VALUE)")
+            where = " or ".join(classes) or "in the config"
+            fail(f"{where}: the class needs more arguments, {missing[1]} (add --OPTION.NAME=VALUE)")
         fail(text)
 
     def _options(self) -> dict[str, Any]:
@@ -193,9 +194,11 @@ class OneLineParser(LightningArgumentParser):
 
 def _class_words(key: str, hint: Any, reason: str, given: str) -> str:
     """What is wrong with the name of a class, which was meant, and which there are."""
-    why = re.search(REASON, reason)
-    close = _closest(given.rpartition(".")[2], CLASSES.get(key, ()))
+    why, name = re.search(REASON, reason), given.rpartition(".")[2]
+    close = _closest(name, CLASSES.get(key, ()))
     what = f"{why[0] if why else 'there is no such class'}{f', did you mean {close}?' if close else ''}"
+    if close == name and not why:
+        what = "its package is not installed"
     choices = OPTIONS.get(key) or in_words(hint)
     listed = f"`{program()} fit --help-all` lists the classes" if CLASS in choices else f"give {choices}"
     return f"{what} ({listed})"

@@ -309,6 +309,7 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=ConvNt"], "did you mean ConvNet"),
     (["fit", "--model.network=MLP", "--model.network.hiden=[3]"], "did you mean --model.network.hidden"),
     (["fit", "--trainer.callbacks=EarlyStoping"], r"=EarlyStoping: .*did you mean EarlyStopping\?.*lists the classes"),
+    (["fit", "--trainer.callbacks=[EarlyStopping]"], "error: in the config: the class needs more arguments, monitor"),
     (["fit", "--trainer.callbacks+=SWA"], r"--trainer.callbacks\+=SWA: .*lists the classes"),
     (["fit", "--data.augment=RandomRotaton"], r"did you mean RandomRotation\?"),
     (["fit", "--data.augment=RandomRotation", "--data.augment.degrees=10"], r"degrees=10: give a list such as \[1,2\]"),

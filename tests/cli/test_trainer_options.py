@@ -57,6 +57,7 @@ FAILS = {
     "profiler=xla": "give simple, advanced or pytorch",
     "profiler=simpl": "simple.*advanced",
     "logger=WandbLogger": "wandb",
+    "logger+=LitLogger": "its package is not installed",
     "logger=CSVLoger": "did you mean CSVLogger",
     "callbacks=EarlyStopping": "more arguments, monitor",
     "max_time=soon": "'soon' is no duration: give a time such as 00:12:00:00",
