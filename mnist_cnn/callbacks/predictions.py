@@ -59,8 +59,6 @@ class PredictionWriter(BasePredictionWriter):
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
         if stage == "predict" and self.output.suffix.lower() not in (".csv", ""):
             raise DataError(f"{str(self.output)!r} would not be in the format of its name: end it with .csv")
-        if stage == "predict" and trainer.limit_predict_batches == 0:
-            raise DataError("nothing to predict with --trainer.limit_predict_batches=0: leave it out")
 
     def write_on_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any

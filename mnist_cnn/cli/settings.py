@@ -103,6 +103,8 @@ def _choose_monitor(verb: str, config: Namespace) -> None:
     nothing = next((option for option, size in sizes.items() if size == 0), None)
     if nothing and verb == "validate":
         raise DataError(f"nothing to validate with --{nothing}=0: give a larger one, or use test")
+    if config["trainer"].get(f"limit_{verb}_batches") == 0:
+        raise DataError(f"nothing to {verb} with --trainer.limit_{verb}_batches=0: leave it out")
     if verb == "test" and data.get("val_scenes") == 0:
         raise DataError("nothing to test with --data.val_scenes=0: give a larger one")
     if nothing and checkpoint["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE, F_SCORE):
