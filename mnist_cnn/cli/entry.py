@@ -97,8 +97,8 @@ def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
         sys.path.append(str(Path.cwd()))
     for message in NOISE:
         warnings.filterwarnings("ignore", message=message)
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).addFilter(_is_news)
+    for name in ("utilities.rank_zero", "accelerators.cuda", "trainer.connectors.signal_connector"):
+        logging.getLogger(f"lightning.pytorch.{name}").addFilter(_is_news)
     words = sys.argv[1:] if args is None else args
     kinds: tuple[type[LightningModule], type[LightningDataModule]] = (DigitClassifier, DigitDataModule)
     if isinstance(words, list) and is_detector(in_full(words)):  # whose modules the other task does not wait for

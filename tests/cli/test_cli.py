@@ -1,6 +1,7 @@
 """End to end through `main([...])`, as users type it."""
 
 import csv
+import logging
 import os
 import re
 import shlex
@@ -444,6 +445,14 @@ def test_a_network_in_the_current_folder_and_one_with_a_mistake(cli: Cli, fails:
     cli("fit", "--model.network=my_network.MyNet", "--trainer.fast_dev_run=true")
     line = fails(cli, "fit", "--model.network=conftest.ElevenClasses", "--trainer.fast_dev_run=true")
     assert re.search(r"ElevenClasses returned \[200, 11\] .* must return \[200, 10\]", line)
+
+
+def test_lightning_does_not_repeat_what_is_said_of_a_signal(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    cli("fit", "--trainer.fast_dev_run=true")
+    logger = logging.getLogger("lightning.pytorch.trainer.connectors.signal_connector")
+    for text in ("[rank: 0] Received SIGTERM: 15", "requeue"):
+        logger.warning(text)
+    assert [record.getMessage() for record in caplog.records if record.name == logger.name] == ["requeue"]
 
 
 def test_double_precision(cli: Cli) -> None:
