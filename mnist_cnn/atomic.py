@@ -1,10 +1,14 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+DEVICES = Path("/dev")
+"""Where a name such as /dev/stdout is not for us to replace, whatever it stands for at the moment."""
 
 
 @contextlib.contextmanager
@@ -13,7 +17,12 @@ def replacing(path: Path) -> Iterator[io.BufferedWriter]:
 
     It is written beside it under a name of its own, always the same: what a killed process leaves there is
     overwritten by the next one.
+
+    Raises:
+        OSError: It cannot be written, or `path` is a device, a pipe or a folder, in whose place no file shall come.
     """
+    if path.absolute().parent == DEVICES or (path.exists() and not path.is_file()):
+        raise OSError(errno.EINVAL, "no ordinary file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -4,7 +4,10 @@ import os
 import re
 import sys
 import sysconfig
+import traceback
+from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from lightning.pytorch.cli import ArgsType
@@ -14,6 +17,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data.files import DataError
 from mnist_cnn.export import ExportError
+from mnist_cnn.hints import WORDS
 from mnist_cnn.networks import HeadError
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.start import fail, program
@@ -35,6 +39,12 @@ OURS = (
     HeadError,
 )
 """Errors whose message is that line already."""
+
+KINDS = (
+    *("--model.network", "--model.optimizer", "--model.schedule", "--data.augment"),
+    *("--trainer.", "--checkpoint.", "--figures.", "--config"),
+)
+"""Options that may be to blame for an error in a library."""
 
 
 def end(text: str, status: int) -> NoReturn:
@@ -74,19 +84,52 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
     """
     if "number of total steps" in str(error):
         fail("--model.schedule=one_cycle ends with the epochs that the run began with: it cannot go on beyond them")
-    trace, files = error.__traceback__, []
-    while trace:
-        files.append(trace.tb_frame.f_code.co_filename)
-        trace = trace.tb_next
     if isinstance(error, ModuleNotFoundError) and "pip install" in str(error):
         fail(error)
+    files = [frame.f_code.co_filename for frame in _frames(error)]
     homes = (str(Path(__file__).parent), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"], "<")
     users = [file for file in files if not file.startswith(homes) and not file.endswith("train.py")]
-    words = args if isinstance(args, list) else sys.argv
-    kinds = ("--trainer.", "--checkpoint.", "--figures.", "--config")
-    options = [word for word in words if isinstance(word, str) and word.startswith(kinds)]
-    if options and not users and files[-1].startswith(homes[1:]):
-        fail(f"{type(error).__name__}: {error}: is one of these settings wrong? {' '.join(options)}")
+    if users or not files[-1].startswith(homes[1:]):
+        return
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    if named := to_blame(error, args):
+        fail(f"{named}: {text}")
+    if options := [word for word in _given(args) if word.startswith(KINDS)]:
+        fail(f"{text}: is one of these settings wrong? {' '.join(options)}")
+
+
+def to_blame(error: BaseException, args: ArgsType) -> str:
+    """The options that name the class in whose methods an error arose, and its arguments; empty where none does.
+
+    Args:
+        error: The exception.
+        args: The arguments of the command line. Default: those of the process.
+    """
+    words = _given(args)
+    for frame in reversed(_frames(error)):
+        if frame.f_code.co_name.endswith("_step"):  # further out is what called for a batch
+            break
+        kinds = {kind.__name__ for kind in type(frame.f_locals.get("self")).__mro__}
+        for word in words:
+            option, _, value = word.partition("=")
+            if value.rpartition(".")[2] in kinds:
+                return " ".join(other for other in words if other == word or other.startswith(f"{option.rstrip('+')}."))
+    return ""
+
+
+def _frames(error: BaseException | None) -> list[FrameType]:
+    """What an error and its causes went through, the innermost last."""
+    frames = []
+    while error:
+        frames += [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        error = error.__cause__
+    return frames
+
+
+def _given(args: ArgsType) -> list[str]:
+    """The words of the command line, where it has any."""
+    words = sys.argv if args is None else args
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -95,20 +138,24 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
-def first_complaint(error: BaseException) -> str:
-    """The message of an error; of one about alternatives, what was wrong with the first."""
+def first_complaint(error: BaseException, args: ArgsType = None) -> str:
+    """The message of an error about what cannot be built; of one about alternatives, what was wrong with the first.
+
+    Args:
+        error: The exception.
+        args: As for `to_blame`.
+    """
     text = " ".join(str(error).split())
-    if default := re.search(r"cannot represent an object', <(\w+)\.\w+: '(\w+)'>", text):
-        name, value = default.groups()
-        option = f"{name.lower()}={value}"
-        return f"no config file can hold {name}.{value}, a default of this class: give it yourself, ...{option}"
-    alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - Expected a| Given value)", text)
-    return f"cannot be built from these settings: {alternative[1] if alternative else text}"
+    alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - (?:Expected a|Not a valid)| Given value)", text)
+    named = f"{named}: " if (named := to_blame(error, args)) else ""
+    return f"{named}cannot be built from these settings: {alternative[1] if alternative else text}"
 
 
 def _plain(error: BaseException) -> str:
     """The message of an error, with what to type where the library does not say it."""
     text = str(error)
+    if duration := re.match(r"`Timer\(duration='(.*)'\)` is not a valid", text):
+        return f"{duration[1]!r} is no duration: give {WORDS[timedelta]}"
     if "`CPUAccelerator` should be an int > 0" in text:
         return "no GPU was found on this machine, and --trainer.devices counts processes on a CPU: leave it out"
     if "gpu backend" in text or "CUDAAccelerator" in text or "MPSAccelerator" in text:

@@ -1,8 +1,9 @@
 """Type hints in words, for the help and for errors."""
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from numbers import Number
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -22,6 +23,7 @@ WORDS = {
     Path: "a path",
     timedelta: "a time such as 00:12:00:00 (days, hours, minutes, seconds)",
     type(None): "null",
+    Sequence: "a list such as [1,2]",
 }
 """The types that are no classes of somebody's own."""
 
@@ -41,14 +43,16 @@ def in_words(hint: Any) -> str:
     if origin is Literal:
         return either(_choices(hint))
     if origin in (Union, types.UnionType):
-        kinds = [part for part in parts if part is not type(None)]
+        kinds = [part for part in parts if part not in (type(None), Number)]  # of Number no text is one
         if int in kinds and float in kinds:
             kinds.remove(int)
         words = [word for kind in kinds if get_origin(kind) is not dict for word in _choices(kind)]
         return either(list(dict.fromkeys(words)))
     if origin is Callable:
         return f"the class of an {parts[1].__name__}"
-    if origin in (list, tuple):
+    if origin is dict:
+        return f"pairs such as '{{1: 2}}', each {in_words(parts[0])} with {in_words(parts[1])}"
+    if origin in (list, tuple, Sequence):
         count = f" of {len(parts)}" if origin is tuple and parts[-1] is not ... else ""
         return f"a list{count}, each item {in_words(parts[0])}"
     return f"{CLASS}{hint.__name__}" if isinstance(hint, type) else str(hint)

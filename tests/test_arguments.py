@@ -28,6 +28,7 @@ class OwnNet(Network):
 
 WRONG = [
     (DigitClassifier, {"optimizer": "adamm"}, "give adam, adamw, sgd, muon or the class of an Optimizer"),
+    *((DigitClassifier, {"classes": names}, "give the names of two or more") for names in ([], ["a"], ["a", "b", "a"])),
     (DigitClassifier, {"optimizer": "Adam"}, "give adam, adamw, sgd, muon or the class of an Optimizer"),
     (DigitClassifier, {"optimizer": lambda parameters, lr: None}, "functools.partial"),
     (DigitClassifier, {"schedule": "cosin"}, "one_cycle, cosine or the class of an LRScheduler"),

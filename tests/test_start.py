@@ -36,6 +36,12 @@ def test_who_does_not_read_to_the_end_gets_no_error(tmp_path: Path) -> None:
     assert (ended.stderr, ended.returncode) == (b"", 141)
 
 
+def test_training_loads_nothing_that_reads_pictures() -> None:
+    loaded = "{'cv2', 'mnist_cnn.reading.sighting', 'mnist_cnn.data.picture_set'} & set(sys.modules)"
+    code = f"import sys, mnist_cnn.cli.entry; assert not {loaded}, {loaded}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("module", ["mnist_cnn.__main__", "mnist_cnn.page.__main__"])
 def test_programs_start_before_torch_is_loaded(module: str) -> None:
     code = f"import sys, {module}; assert 'torch' not in sys.modules; assert {module}.before_torch"

@@ -21,7 +21,6 @@ from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labelled import LabelledPicture, LabelledPictures
-from mnist_cnn.data.reading_cache import opened
 from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.reading.results import Reading, Row, joined
@@ -111,6 +110,8 @@ class LabelledReport(Callback):
             self._draw(own, table, data.classes)
 
     def _draw(self, own: LabelledPictures, table: Tensor, classes: Sequence[str]) -> None:
+        from mnist_cnn.data.reading_cache import opened  # with all that reads
+
         owners, rows = own.owners, {int(row[0]): row for row in table}
         of_picture: dict[int, list[Tensor | None]] = {}
         for symbol, owner in enumerate(owners):

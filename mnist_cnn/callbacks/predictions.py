@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import lightning as L
 import torch
@@ -21,10 +21,12 @@ from mnist_cnn.callbacks.contact_sheet import contact_sheet
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.picture_set import PictureSet, SeenPicture
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.results import Reading, Row
+
+if TYPE_CHECKING:
+    from mnist_cnn.data.picture_set import PictureSet, SeenPicture
 
 COLUMNS = ["file", "digits", "confidence"]
 CORNERS = ["left", "top", "right", "bottom"]
@@ -57,8 +59,6 @@ class PredictionWriter(BasePredictionWriter):
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
         if stage == "predict" and self.output.suffix.lower() not in (".csv", ""):
             raise DataError(f"{str(self.output)!r} would not be in the format of its name: end it with .csv")
-        if stage == "predict" and trainer.limit_predict_batches == 0:
-            raise DataError("nothing to predict with --trainer.limit_predict_batches=0: leave it out")
 
     def write_on_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
@@ -70,7 +70,7 @@ class PredictionWriter(BasePredictionWriter):
         classes: Sequence[str] = getattr(pl_module, "classes", DIGITS)
         if getattr(data, "picture_set", None) is not None:
             votes = trainer.ckpt_path == str(PRETRAINED)
-            self._write_pictures(cast(PictureSet, data.picture_set), predictions, votes, classes)
+            self._write_pictures(cast("PictureSet", data.picture_set), predictions, votes, classes)
             return
         confidence, digits = torch.cat(predictions).max(dim=1)
         rows = [
@@ -81,7 +81,7 @@ class PredictionWriter(BasePredictionWriter):
         print(f"{len(digits):,} predictions: {self.output}")
 
     def _write_pictures(
-        self, pictures: PictureSet, predictions: list[Tensor], votes: bool, classes: Sequence[str]
+        self, pictures: "PictureSet", predictions: list[Tensor], votes: bool, classes: Sequence[str]
     ) -> None:
         answers = [
             answer
@@ -130,8 +130,8 @@ class PredictionWriter(BasePredictionWriter):
 
 
 def _readings(
-    seen: list[SeenPicture], probabilities: Tensor, votes: bool, classes: Sequence[str]
-) -> Iterator[tuple[SeenPicture, Reading | None]]:
+    seen: "list[SeenPicture]", probabilities: Tensor, votes: bool, classes: Sequence[str]
+) -> "Iterator[tuple[SeenPicture, Reading | None]]":
     """Each picture of a batch with its reading; None where the file could not be read."""
     start = 0
     for picture in seen:
@@ -144,7 +144,7 @@ def _readings(
         start = end
 
 
-def _lines(picture: SeenPicture, reading: Reading, is_page: bool, with_boxes: bool) -> Iterator[list[str]]:
+def _lines(picture: "SeenPicture", reading: Reading, is_page: bool, with_boxes: bool) -> Iterator[list[str]]:
     """Lines of the CSV file: of a page one for each row, else one for the picture."""
     remark = [picture.remark, "" if reading.rows else "no digit was found"]
     if reading.turns:

@@ -49,11 +49,8 @@ class EpochLines(ProgressBar):
         texts = [f"{name} {value:.2%}" for name, value in metrics.items() if name.startswith("accuracy")]
         texts += [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("loss")]
         if self._enabled:
-            print(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}:",
-                ", ".join(sorted(texts)),
-                flush=True,
-            )
+            most = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
+            print(f"epoch {trainer.current_epoch + 1}{most}:", ", ".join(sorted(texts)), flush=True)
 
 
 class NoProfiler(PassThroughProfiler):

@@ -92,11 +92,12 @@ class BestAndLast(ModelCheckpoint):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Saves the last epoch where `every_n_epochs` left it out; it is the best one where none was validated."""
-        candidates = self._monitor_candidates(trainer)
-        if not self._should_skip_saving_checkpoint(trainer):
-            self._save_last_checkpoint(trainer, candidates)
-        if self.save_top_k and not self.best_model_path and Path(self.last_model_path).is_file():
+        candidates, saved = self._monitor_candidates(trainer), self._should_skip_saving_checkpoint(trainer)
+        if saved and (self.best_model_path or not Path(self.last_model_path).is_file()):
+            return
+        if self.save_top_k and not self.best_k_models:
             self._save_none_monitor_checkpoint(trainer, candidates)
+        self._save_last_checkpoint(trainer, candidates)  # which knows the file of the best one
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """With `save_on_exception`, saves `exception.ckpt`; nothing good is overwritten by a state that is in doubt."""

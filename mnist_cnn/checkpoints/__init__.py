@@ -3,6 +3,7 @@
 from mnist_cnn.checkpoints.finding import (
     DETECTOR,
     PRETRAINED,
+    all_of_name,
     elsewhere,
     find_checkpoint,
     find_to_resume,
@@ -24,6 +25,7 @@ __all__ = [
     "PRETRAINED",
     "CheckpointError",
     "CheckpointNotFoundError",
+    "all_of_name",
     "check_hyperparameters",
     "checkpoint_arguments",
     "elsewhere",

@@ -1,11 +1,12 @@
 """Checkpoints by name: those that come with the package, and the best and the last of the newest run."""
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError
+from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, read_checkpoint
 
 PRETRAINED = Path(__file__).parents[1] / "weights" / "pretrained.ckpt"
 """The classifier that comes with the package, made by `scripts/pretrain.py`."""
@@ -61,14 +62,29 @@ def find_checkpoint(path: str, logs: Path, pretrained: Path = PRETRAINED) -> Pat
                 f"there is no checkpoint file {path!r}: give best, last, pretrained or a .ckpt file"
             )
         return Path(path)
-    folders = [*logs.glob("*/checkpoints"), *elsewhere(logs)]
-    files = [folder / f"{path}.ckpt" for folder in folders if (folder / f"{path}.ckpt").is_file()]
-    found = max(files, key=_time, default=None)
+    found = all_of_name(path, logs)
     if not found:
         raise CheckpointNotFoundError(
             f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
         )
-    return found
+    return found[0]
+
+
+def all_of_name(name: str, logs: Path) -> list[Path]:
+    """The checkpoints `best` or `last` of all runs, the newest first."""
+    files = [_of_name(name, folder) for folder in (*logs.glob("*/checkpoints"), *elsewhere(logs))]
+    return sorted(filter(None, files), key=_time, reverse=True)
+
+
+def _of_name(name: str, folder: Path) -> Path | None:
+    """The file of a run; with `--checkpoint.filename` the best one has another name, which the last one knows."""
+    file, last = folder / f"{name}.ckpt", folder / "last.ckpt"
+    if name == "best" and not file.is_file() and last.is_file():
+        with contextlib.suppress(CheckpointError):
+            states = read_checkpoint(last).get("callbacks", {}).values()
+            kept = [state["best_model_path"] for state in states if "best_model_path" in state]
+            file = folder / Path(*kept[:1]).name
+    return file if file.is_file() else None
 
 
 def newest_run(logs: Path) -> Path | None:

@@ -59,6 +59,7 @@ class TaskCLI(LightningCLI):
         settings.fall_back(config["trainer"], args)
         if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training
             self.save_config_callback = None
+        self._args = args
 
     def _complete(self, verb: str, config: Namespace, start: runs.Start) -> None:
         """Sets what follows from other settings."""
@@ -95,7 +96,7 @@ class TaskCLI(LightningCLI):
                 raise SettingsError(
                     "there is not enough memory for a network of this size: give smaller ones"
                 ) from error
-            raise SettingsError(first_complaint(error)) from error
+            raise SettingsError(first_complaint(error, self._args)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks that every run has."""

@@ -80,8 +80,8 @@ def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
 def _what_to_type(trainer: Trainer, config: Namespace, task: str = "") -> None:
     """Names the checkpoint, the command that tests it, and where the curves are."""
     checkpoint = best_and_last(trainer)
-    if checkpoint and checkpoint.best_model_path:
-        path = os.path.relpath(checkpoint.best_model_path)
+    if checkpoint and (file := checkpoint.best_model_path or checkpoint.last_model_path):
+        path = os.path.relpath(file)
         say(f"checkpoint: {path}")
         say(f"test it:    {program()} test {' '.join(needed_to_use(path, config, task))}")
     else:

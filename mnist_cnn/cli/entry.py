@@ -37,6 +37,7 @@ NOISE = [
     r"Be aware that when using `ckpt_path`, callbacks used",  # of fit with labelled pictures, which other verbs lack
     r"You are trying to `self.log",  # with --trainer.barebones=true, which says so itself
     r"Experiment logs directory",  # the folder of a run, which has the files of TensorBoard, too
+    r"\s*Unable to serialize instance \w+\s*$",  # of a word, which is written all the same
     r"You're resuming from a checkpoint that ended before the epoch ended",  # our loaders go on where it stood
 ]
 """Warnings of libraries that a user of this command line can do nothing about, by message."""
@@ -48,6 +49,7 @@ CHATTER = (
     "HPU available",
     "Loaded model weights",
     "Restor",
+    "Received SIGTERM",
 )
 """Lightning's lines of information that say nothing new, by a part of the message."""
 
@@ -95,8 +97,8 @@ def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
         sys.path.append(str(Path.cwd()))
     for message in NOISE:
         warnings.filterwarnings("ignore", message=message)
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).addFilter(_is_news)
+    for name in ("utilities.rank_zero", "accelerators.cuda", "trainer.connectors.signal_connector"):
+        logging.getLogger(f"lightning.pytorch.{name}").addFilter(_is_news)
     words = sys.argv[1:] if args is None else args
     kinds: tuple[type[LightningModule], type[LightningDataModule]] = (DigitClassifier, DigitDataModule)
     if isinstance(words, list) and is_detector(in_full(words)):  # whose modules the other task does not wait for

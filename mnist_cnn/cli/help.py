@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import DefaultHelpFormatter
 
 from mnist_cnn.cli.words import NETWORKS, OPTIONS
-from mnist_cnn.hints import CLASS, either, in_words
+from mnist_cnn.hints import CLASS, in_words
 from mnist_cnn.start import program
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _option(action: argparse.Action, parser: "OneLineParser") -> list[str]:
     hint, default = getattr(action, "_typehint", None), parser.get_defaults().get(action.dest)
     takes = OPTIONS.get(action.dest) or (in_words(hint) if hint is not None else "")
     if action.dest == "model.network":
-        takes = f"{either([*NETWORKS, 'your own'])}; --{action.dest}.help=CLASS lists its arguments"
+        takes += f"; --{action.dest}.help=CLASS lists its arguments"
     elif takes.startswith(CLASS) or action.dest in COMMON:
         takes = ""
     name = max((option for option in action.option_strings if option[-1] != "+"), key=len)

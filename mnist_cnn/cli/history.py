@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from mnist_cnn.checkpoints import CheckpointError, elsewhere, read_checkpoint
+from mnist_cnn.checkpoints import CheckpointError, all_of_name, read_checkpoint
 
 
 def about(checkpoint: Path) -> str:
@@ -30,9 +30,7 @@ def warning(checkpoint: Path, logs: Path) -> str:
     """Names the newest whole run, where `best` or `last` is the checkpoint of a trial; empty where all is well."""
     if not (trial := _trial(_content(checkpoint))):
         return ""
-    folders = [*logs.glob("*/checkpoints"), *elsewhere(logs)]
-    files = [folder / checkpoint.name for folder in folders if (folder / checkpoint.name).is_file()]
-    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+    files = all_of_name("last" if checkpoint.stem == "last" else "best", logs)
     whole = next((file for file in files if (found := _content(file)) and not _trial(found)), None)
     return f"the newest run is {trial}; the newest whole one: --ckpt_path={quote(str(whole))}" if whole else ""
 

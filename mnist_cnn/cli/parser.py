@@ -3,22 +3,27 @@
 import difflib
 import re
 import sys
+from collections.abc import Sequence
+from enum import Enum
 from typing import Any, NoReturn
 
+import torch
+import yaml
 from jsonargparse import ArgumentParser
 from lightning.pytorch import callbacks, loggers, profilers
 from lightning.pytorch.cli import LightningArgumentParser
+from torch.optim import lr_scheduler
+from torchvision.transforms import v2
 
-from mnist_cnn import networks
 from mnist_cnn.cli.help import Formatter, HelpAll, short_help
 from mnist_cnn.cli.quick import CONFIGS, full_config_names
 from mnist_cnn.cli.words import NETWORKS, OPTIONS
-from mnist_cnn.hints import CLASS, either, in_words
+from mnist_cnn.hints import CLASS, in_words
 from mnist_cnn.start import fail, program
 
 REASON = (
     r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"
-    r"|Give the full class path to avoid ambiguity: [\w.]+(, [\w.]+)*\b"
+    r"|Give the full class path to avoid ambiguity: [\w.]+(, [\w.]+){0,2}\b"
 )
 """What is wrong with a class, in the words of jsonargparse."""
 
@@ -30,6 +35,7 @@ RENAMED = {
     "lr_scheduler": "model.schedule",
     "lr": "model.learning_rate",
     "model.lr": "model.learning_rate",
+    "seed": "seed_everything",
     "epochs": "trainer.max_epochs",
     "trainer.epochs": "trainer.max_epochs",
     "gpus": "trainer.devices",
@@ -40,11 +46,25 @@ RENAMED = {
 
 
 CLASSES = {
+    "model.network": NETWORKS,
+    "model.optimizer": ["adam", "adamw", "sgd", "muon", *torch.optim.__all__],
+    "model.schedule": ["constant", "exponential", "one_cycle", "cosine", *lr_scheduler.__all__],
+    "data.augment": ["RandomElastic", *(name for name in vars(v2) if name[0].isupper())],
     "trainer.callbacks": callbacks.__all__,
     "trainer.logger": loggers.__all__,
     "trainer.profiler": profilers.__all__,
 }
-"""Classes of Lightning that options take by name."""
+"""Names that options take for a class."""
+SHORT = {
+    **{("--model.network", name): f"mnist_cnn.networks.{name}" for name in NETWORKS},
+    **{("--model.schedule", name): f"torch.optim.lr_scheduler.{name}" for name in lr_scheduler.__all__},
+}
+"""Full names of classes, where another library has one of the same short name, too."""
+NAMED = ("--model.network", "--model.optimizer", "--model.schedule", "--trainer.logger")
+"""Options that take such names."""
+
+# The defaults of some classes of Lightning, such as Timer.
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, value: dumper.represent_data(value.value))
 
 
 class OneLineParser(LightningArgumentParser):
@@ -81,6 +101,10 @@ class OneLineParser(LightningArgumentParser):
         """All options."""
         return super().format_help()
 
+    def dump(self, *args: Any, **options: Any) -> str:
+        """As usual; of a value that jsonargparse cannot write though it is a word, such as a device, the word."""
+        return re.sub(r"Unable to serialize instance (\w+)$", r"\1", super().dump(*args, **options), flags=re.MULTILINE)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Ends the program."""
         text = " ".join(message.split())
@@ -90,12 +114,13 @@ class OneLineParser(LightningArgumentParser):
             fail(f"the config file has an option that is none, {unknown[1]}{self._meant('--' + unknown[1])}")
         if unknown := re.fullmatch(r"Option '(\w+)' is not accepted", text):
             fail(self._unknown_argument(unknown[1]))
-        if wrong := re.match(r'Parser key "([\w.]+)": (.*)', text):
+        if wrong := re.match(r'(?:Parser key "|(?=--[\w.]+\.help:)--)([\w.]+)"?: (.*)', text):
             fail(self._wrong_value(wrong[1], wrong[2]))
         if missing := re.match("the following arguments are required: (.*)", text):
             classes = [word for word in self._words if re.fullmatch(r"--[\w.+]+=([\w.]+\.)?[A-Z]\w+", word)]
             classes = [word for word in classes if re.split(r"[=.]", word)[-1] not in NETWORKS]
-            fail(f"{' or '.join(classes)}: the class needs more arguments, {missing[1]} (add --OPTION.NAME=VALUE)")
+            where = " or ".join(classes) or "in the config"
+            fail(f"{where}: the class needs more arguments, {missing[1]} (add --OPTION.NAME=VALUE)")
         fail(text)
 
     def _options(self) -> dict[str, Any]:
@@ -108,6 +133,8 @@ class OneLineParser(LightningArgumentParser):
 
     def _meant(self, option: str) -> str:
         """The option that was meant, in words."""
+        if option.endswith(".help"):
+            return f" (`{program()} fit --help` explains the options)"
         options = [name for name in self._options() if name.startswith("--")]
         group, _, rest = option.lstrip("-").partition(".")
         renamed = RENAMED.get(option.lstrip("-")) or (f"{RENAMED[group]}.{rest}" if group in RENAMED else "")
@@ -138,8 +165,9 @@ class OneLineParser(LightningArgumentParser):
 
     def _wrong_value(self, key: str, reason: str) -> str:
         """What an option takes, where it got something else."""
-        hint = getattr(self._options().get(f"--{key}"), "_typehint", None)
         option, _, given = self._typed(key).partition("=")
+        key = key.removesuffix(".help")  # which lists the arguments of a class
+        hint = getattr(self._options().get(f"--{key}"), "_typehint", None)
         pattern = r"Given value: (.*)|Got value: (.*)|'(.*)'|(\S+) does not conform"
         if not given and (value := re.search(pattern, reason)):
             given = next((part for part in value.groups() if part), "")
@@ -152,36 +180,43 @@ class OneLineParser(LightningArgumentParser):
             whole = f"{key}.{nested[1]}"
             right = self._of_same_end(RENAMED.get(whole, whole))
             meant = f" (did you mean {right[0]}?)" if right else ""
-            return f"--{whole}: --{key} is a name here, and only a class, --{key}=CLASS, has arguments{meant}"
-        if CLASS in in_words(hint):
-            return f"{option}: {self._class_words(key, reason, given)}"
+            what = "a name" if key.startswith("model.") else "no class"
+            return f"--{whole}: --{key} is {what} here, and only a class, --{key}=CLASS, has arguments{meant}"
+        if CLASS in in_words(hint) or key in CLASSES:
+            return f"{option}: {_class_words(key, hint, reason, given)}"
         return f"{option}: give {OPTIONS.get(key) or in_words(hint)}"
 
     def _typed(self, name: str) -> str:
         """The last word that gives an option of this name, or what it would be in a config file."""
-        words = [word for word in self._words if re.match(rf"--([\w.]+\.)?{re.escape(name)}(=|$)", word)]
+        words = [word for word in self._words if re.match(rf"--([\w.]+\.)?{re.escape(name)}\+?(=|$)", word)]
         return words[-1] if words else f"in the config, {name}"
 
-    def _class_words(self, key: str, reason: str, given: str) -> str:
-        why = re.search(REASON, reason)
-        known = {"model.network": NETWORKS, "data.augment": ["RandomAffine", "RandomElastic"]}.get(key)
-        if not known:
-            close = difflib.get_close_matches(given, CLASSES.get(key, ()), n=1)
-            meant = f", did you mean {close[0]}?" if close else ";"
-            return f"{why[0] if why else 'it is no such class'}{meant} `{program()} fit --help-all` lists the classes"
-        missing = re.search(r"no attribute '(\w+)'", reason)
-        close = difflib.get_close_matches(missing[1] if missing else given, known, n=1)
-        meant = f", did you mean {close[0]}?" if close else ""
-        own = " or the import path of your own torch.nn.Module" if key == "model.network" else ""
-        return f"{why[0] if why else 'there is no such class'}{meant} (give {either(known)}{own})"
+
+def _class_words(key: str, hint: Any, reason: str, given: str) -> str:
+    """What is wrong with the name of a class, which was meant, and which there are."""
+    why, name = re.search(REASON, reason), given.rpartition(".")[2]
+    close = _closest(name, CLASSES.get(key, ()))
+    what = f"{why[0] if why else 'there is no such class'}{f', did you mean {close}?' if close else ''}"
+    if close == name and not why:
+        what = "its package is not installed"
+    choices = OPTIONS.get(key) or in_words(hint)
+    listed = f"`{program()} fit --help-all` lists the classes" if CLASS in choices else f"give {choices}"
+    return f"{what} ({listed})"
+
+
+def _closest(word: str, choices: Sequence[str]) -> str:
+    """The choice that is spelt most like a word, whatever its capitals; empty where none is close."""
+    plain = {choice.lower(): choice for choice in reversed(choices)}
+    close = difflib.get_close_matches(word.lower(), plain, n=1)
+    return plain[close[0]] if close else ""
 
 
 def _joined(words: list[str]) -> list[str]:
-    """Writes `--model.network MLP` as `--model.network=MLP`, and a logger likewise."""
+    """Writes `--model.network MLP` as `--model.network=MLP`, and other classes likewise."""
     joined: list[str] = []
     for word in words:
         before = joined[-1] if joined else ""
-        if before.startswith(("--model.network", "--trainer.logger")) and "=" not in before and word[:1] != "-":
+        if before.startswith(NAMED) and "=" not in before and word[:1] != "-":
             joined[-1] = f"{before}={word}"
         else:
             joined.append(word)
@@ -191,13 +226,13 @@ def _joined(words: list[str]) -> list[str]:
 def in_full(words: list[str]) -> list[str]:
     """Puts the full names in the place of the short ones: presets, networks, and where a logger writes.
 
-    A network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too.
+    A network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too, and a schedule's one
+    of torch.
     """
     full = []
     for word in full_config_names(_joined(words)):
         option, _, name = word.partition("=")
-        ours = option.startswith("--model.network") and name in vars(networks)
-        full.append(f"{option}={networks.__name__}.{name}" if ours else word)
+        full.append(f"{option}={SHORT.get((option.removesuffix('.help'), name), name)}" if name else word)
         if option in ("--trainer.logger", "--trainer.logger+") and name.endswith(("CSVLogger", "TensorBoardLogger")):
             full.append("--trainer.logger.save_dir=.")  # without which there is none
     return full

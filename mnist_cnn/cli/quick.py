@@ -44,6 +44,8 @@ def answer(words: Sequence[str]) -> None:
             if not first.startswith("-") and first not in VERBS:
                 what = f"there is no verb {first!r}" if first else "a verb is missing"
                 fail(f"{what}{did_you_mean(first, [*VERBS, 'presets'])}: give {', '.join(VERBS)} or presets, or --help")
+            if first.startswith("-") and (verb := next((word for word in words if word in VERBS), "")):
+                fail(f"{first} stands before {verb}: options come after the verb, {program()} {verb} {first} ...")
             full_config_names(words)
             return
     raise SystemExit(0)

@@ -48,7 +48,13 @@ DEFAULTS = {
 }
 
 
-LEAST = {"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0, "log_every_n_steps": 0}
+LEAST = {
+    "accumulate_grad_batches": 1,
+    "check_val_every_n_epoch": 1,
+    "gradient_clip_val": 0,
+    "log_every_n_steps": 0,
+    "num_sanity_val_steps": -1,
+}
 """Of numbers that Lightning's Trainer takes without a look."""
 
 
@@ -76,8 +82,11 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
         config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
     if verb != "fit":
         warnings.filterwarnings("ignore", message="The dirpath has changed")  # no checkpoint is written
+    kept = config["checkpoint"]
     if config["trainer"]["fast_dev_run"]:
-        config["checkpoint"]["save_last"] = False  # Lightning would write it all the same
+        kept["save_last"] = False  # Lightning would write it all the same
+    if kept["save_top_k"] not in (0, 1) and kept["filename"] and "{" not in kept["filename"]:
+        kept["filename"] += "-{epoch}"  # or each would take the place of the one before
     if config["trainer"]["barebones"]:
         for name in ("logger", "enable_progress_bar", "enable_checkpointing"):
             config["trainer"][name] = False
@@ -97,6 +106,8 @@ def _choose_monitor(verb: str, config: Namespace) -> None:
     nothing = next((option for option, size in sizes.items() if size == 0), None)
     if nothing and verb == "validate":
         raise DataError(f"nothing to validate with --{nothing}=0: give a larger one, or use test")
+    if config["trainer"].get(f"limit_{verb}_batches") == 0:
+        raise DataError(f"nothing to {verb} with --trainer.limit_{verb}_batches=0: leave it out")
     if verb == "test" and data.get("val_scenes") == 0:
         raise DataError("nothing to test with --data.val_scenes=0: give a larger one")
     if nothing and checkpoint["monitor"] in (DEFAULTS["checkpoint.monitor"], SCORE, F_SCORE):
@@ -112,6 +123,8 @@ def check_values(config: Namespace) -> None:
         value = config["trainer"].get(name)
         if value is not None and value < least:
             raise SettingsError(f"--trainer.{name}={value}: give a number from {least} on")
+    if config["trainer"]["val_check_interval"] == 0:
+        raise SettingsError("--trainer.val_check_interval=0: give a number above 0")
 
 
 def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:

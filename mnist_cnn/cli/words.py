@@ -1,15 +1,7 @@
 """Words for single options, for the help and for errors."""
 
 from mnist_cnn import networks
-
-OPTIONS = {
-    "data.val_size": "a whole number from 0 to 59,999, of MNIST's 60,000 training images",
-    "data.data_dir": "a folder",
-    "data.pictures": "a path, or a list of paths",
-    "predictions.output": "a file",
-    "output": "a file",
-}
-"""Words for single options whose type alone does not say it."""
+from mnist_cnn.hints import either
 
 NETWORKS = [
     name
@@ -18,3 +10,14 @@ NETWORKS = [
     if kind is not networks.Network
 ]
 """The names of the networks of this package."""
+
+OPTIONS = {
+    "model.network": f"{either(NETWORKS)} or the import path of your own torch.nn.Module",
+    "data.augment": "RandomAffine, RandomElastic or one of torchvision's",
+    "data.val_size": "a whole number from 0 to 59,999, of MNIST's 60,000 training images",
+    "data.data_dir": "a folder",
+    "data.pictures": "a path, or a list of paths",
+    "predictions.output": "a file",
+    "output": "a file",
+}
+"""Words for single options whose type alone does not say it."""

@@ -8,7 +8,7 @@ import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision.transforms import v2
 
 from mnist_cnn.arguments import check_arguments, plain_numbers, without_paths
@@ -17,10 +17,9 @@ from mnist_cnn.data.augment import BatchTransform, augmented
 from mnist_cnn.data.batches import batch_loader
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.labelled import LabelledPictures
-from mnist_cnn.data.picture_set import PictureSet
 from mnist_cnn.data.splits import stratified_sample
 from mnist_cnn.networks import DIGITS
-from mnist_cnn.reading.sighting import Layout
+from mnist_cnn.reading.results import Layout
 
 
 class DigitDataModule(L.LightningDataModule):
@@ -79,8 +78,7 @@ class DigitDataModule(L.LightningDataModule):
         self.dataset: DatasetName = dataset
         self.data_dir = Path(data_dir).expanduser() if data_dir else files.default_data_dir()
         self.batch_size, self.val_size = batch_size, val_size
-        self.augment = augment
-        self.rendered = rendered
+        self.augment, self.rendered = augment, rendered
         self.pictures = without_paths(pictures)
         self.layout: Layout = layout
         self.labelled = without_paths(labelled)
@@ -89,7 +87,7 @@ class DigitDataModule(L.LightningDataModule):
         self.own: LabelledPictures | None = None
         self.own_held_out = 0
         self.trained_on: set[str] = set()
-        self.picture_set: PictureSet | None = None
+        self.picture_set: Dataset | None = None
         self.train_set: TensorDataset | None = None
         self.val_set: TensorDataset | None = None
         self.test_set: TensorDataset | None = None
@@ -146,6 +144,8 @@ class DigitDataModule(L.LightningDataModule):
             else:
                 self._mix(self.own, self.own.held_out(self.val_size > 0))
         if stage == "predict" and self.pictures is not None:
+            from mnist_cnn.data.picture_set import PictureSet  # with all that reads
+
             self.picture_set = PictureSet(self.pictures, self.layout, self.classes)
         elif stage == "test" and self.own is not None:
             self.test_set = TensorDataset(*self.own.tensors(self.classes))

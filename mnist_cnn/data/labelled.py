@@ -16,7 +16,6 @@ from torch.utils.data import TensorDataset
 
 from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labels import Label, find_labels
-from mnist_cnn.data.reading_cache import ReadingCache, opened
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.pictures import Opened
@@ -49,6 +48,8 @@ class LabelledPicture:
 
     def opened(self) -> Opened:
         """The picture as it was read, upright."""
+        from mnist_cnn.data.reading_cache import opened  # with all that reads
+
         found = opened(self.label)
         return found._replace(pixels=np.ascontiguousarray(np.rot90(found.pixels, self.turns)))
 
@@ -127,6 +128,8 @@ def read_labelled(place: str, known: Sequence[str]) -> LabelledPictures:
     Raises:
         DataError: There are none, or they contradict each other.
     """
+    from mnist_cnn.data.reading_cache import ReadingCache
+
     labels, problems = find_labels(place, list(known))
     symbols = sorted({*known, *(name for label in labels for name in label.names)} - set(DIGITS))
     cache = ReadingCache(Path(place).expanduser())

@@ -15,7 +15,8 @@ from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.folders import find_pictures
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.pictures import Opened, PictureError, read_picture
-from mnist_cnn.reading.sighting import Layout, Sighting
+from mnist_cnn.reading.results import Layout
+from mnist_cnn.reading.sighting import Sighting
 from mnist_cnn.reading.symbol import look_for
 
 

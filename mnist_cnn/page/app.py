@@ -31,7 +31,7 @@ from mnist_cnn.page.networks import Networks
 from mnist_cnn.reading import read_digits
 from mnist_cnn.reading.models import pretrained_classifier, probabilities
 from mnist_cnn.reading.pictures import PictureError
-from mnist_cnn.reading.sighting import LAYOUTS
+from mnist_cnn.reading.results import LAYOUTS
 from mnist_cnn.tasks.classifier import NetworkError
 
 MOST_BYTES = 20 * 2**20

@@ -15,8 +15,7 @@ from mnist_cnn.checkpoints import find_checkpoint
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.models import load_classifier, pretrained_classifier, pretrained_detector, probabilities
 from mnist_cnn.reading.pictures import Opened, from_image, read_picture
-from mnist_cnn.reading.results import Reading
-from mnist_cnn.reading.sighting import LAYOUTS, Layout
+from mnist_cnn.reading.results import LAYOUTS, Layout, Reading
 from mnist_cnn.reading.symbol import look_for
 
 Source = str | Path | bytes | Image.Image | NDArray[Any] | Tensor

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from mnist_cnn.reading.pictures import Opened, Picture
 
 Boxes = NDArray[np.float32]
+Layout = Literal["digit", "row", "page"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 UNSURE = 0.8
 """Answers with less confidence stand out in red."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -14,10 +13,7 @@ from mnist_cnn.reading.detection import BESIDE, LEAST, SCORE, Detection, Digits,
 from mnist_cnn.reading.form import mnist_form
 from mnist_cnn.reading.lines import ALIKE, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
-from mnist_cnn.reading.results import Reading, Row, joined
-
-Layout = Literal["digit", "row", "page"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+from mnist_cnn.reading.results import Layout, Reading, Row, joined
 
 SIDES: dict[Layout, int] = {"digit": 240, "row": 320, "page": 640}
 """For how many pixels squared to begin with; see `detect`."""

@@ -9,7 +9,8 @@ from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import SCORE, Digits
 from mnist_cnn.reading.form import Ink, Picture, mnist_form, to_mnist
-from mnist_cnn.reading.sighting import Layout, Sighting, look
+from mnist_cnn.reading.results import Layout
+from mnist_cnn.reading.sighting import Sighting, look
 
 SIDE = 256
 """Pixels: long side at which ink is looked for."""

@@ -41,6 +41,28 @@ def labelled(batch: Any) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
+def check_labels(labels: Any, count: int) -> None:
+    """Makes sure that labels are numbers of classes, -1, or shares of classes; makes an accelerator wait.
+
+    Args:
+        labels: Those of a batch.
+        count: How many classes there are.
+
+    Raises:
+        DataError: They are something else.
+    """
+    right = f"give whole numbers [B] from 0 to {count - 1}, -1 for what is none of the classes"
+    if not isinstance(labels, Tensor):
+        raise DataError(f"labels are a {type(labels).__name__}: {right}")
+    if labels.is_floating_point() and labels.shape[1:] == (count,):  # shares of the classes, as MixUp makes them
+        return
+    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise DataError(f"labels are {str(labels.dtype).removeprefix('torch.')} {[*labels.shape]}: {right}")
+    low, high = torch.stack(labels.aminmax()).tolist() if len(labels) else (0, 0)
+    if low < -1 or high >= count:
+        raise DataError(f"labels are from {low} to {high}: {right}")
+
+
 def check_images(images: Any) -> None:
     """Makes sure that images are a tensor [B, 1, 28, 28] of numbers; costs nothing.
 

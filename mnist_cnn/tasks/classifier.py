@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mnist_cnn.arguments import check_arguments
 from mnist_cnn.networks import DIGITS, TutorialCNN, fit_head
 from mnist_cnn.networks.answers import answers
-from mnist_cnn.tasks.batches import check_images, check_pixels, labelled, unpacked
+from mnist_cnn.tasks.batches import check_images, check_labels, check_pixels, labelled, unpacked
 from mnist_cnn.tasks.losses import target_probabilities, training_loss
 from mnist_cnn.tasks.metrics import StageMetrics
 from mnist_cnn.tasks.optimizers import (
@@ -94,6 +94,8 @@ class DigitClassifier(PlainCheckpoints, Scored):
             ValueError: An argument is not what its type says.
         """
         check_arguments(locals())
+        if classes is not None and not len(set(classes)) == len(classes) > 1:
+            raise ValueError(f"{type(self).__name__}: classes is {classes}: give the names of two or more, each once")
         super().__init__()
         self._save_plain_hyperparameters(network=network, optimizer=optimizer, schedule=schedule)
         self._optimizer, self._schedule = optimizer, schedule
@@ -148,6 +150,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         images, labels = labelled(batch)
         if batch_idx == 0:
             check_pixels(images)
+            check_labels(labels, len(self.classes))
         loss, answers, labels = training_loss(self._scores(images), labels, self.targets)
         self.train_metrics.update(loss.detach(), answers.detach(), labels)
         return loss
@@ -164,6 +167,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         images, labels = labelled(batch)
         if batch_idx == 0:
             check_pixels(images)
+            check_labels(labels, len(self.classes))
         log_probs = self(images)
         metrics.update(F.nll_loss(log_probs, labels), log_probs, labels)
         return log_probs

@@ -18,7 +18,8 @@ from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.data import files
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.pictures import READ_SIDE, PictureError, from_image, read_picture
-from mnist_cnn.reading.sighting import LAYOUTS, look
+from mnist_cnn.reading.results import LAYOUTS
+from mnist_cnn.reading.sighting import look
 
 Target = Callable[[random.Random], str]
 SCRATCH = Path(tempfile.mkdtemp())

@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import UserNet, processes
 
-from mnist_cnn import DigitClassifier
+from mnist_cnn import DigitClassifier, atomic
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.checkpoints import CheckpointError, find_to_resume, newest_run
@@ -380,6 +380,21 @@ class TestWriting:
             file.write(b"whole")
         assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
         assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
+
+    def test_devices_pipes_and_folders_are_never_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "null").symlink_to(os.devnull)
+        (tmp_path / "folder").mkdir()
+        before = sorted(tmp_path.iterdir())
+        for name in ("null", "folder"):
+            with pytest.raises(OSError, match="no ordinary file"), replacing(tmp_path / name):
+                pass
+        monkeypatch.setattr(atomic, "DEVICES", tmp_path)  # where /dev/stdout may stand for an ordinary file
+        with pytest.raises(OSError, match="no ordinary file"), replacing(tmp_path / "stdout"):
+            pass
+        assert sorted(tmp_path.iterdir()) == before
+        assert (tmp_path / "null").is_symlink()
 
     def test_a_full_disk_ends_training_with_one_line(
         self, cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """End to end through `main([...])`, as users type it."""
 
 import csv
+import logging
 import os
 import re
 import shlex
@@ -309,6 +310,25 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=ConvNt"], "did you mean ConvNet"),
     (["fit", "--model.network=MLP", "--model.network.hiden=[3]"], "did you mean --model.network.hidden"),
     (["fit", "--trainer.callbacks=EarlyStoping"], r"=EarlyStoping: .*did you mean EarlyStopping\?.*lists the classes"),
+    (["fit", "--trainer.callbacks=[EarlyStopping]"], "error: in the config: the class needs more arguments, monitor"),
+    (["fit", "--trainer.callbacks+=SWA"], r"--trainer.callbacks\+=SWA: .*lists the classes"),
+    (["fit", "--data.augment=RandomRotaton"], r"did you mean RandomRotation\?"),
+    (["fit", "--data.augment=RandomRotation", "--data.augment.degrees=10"], r"degrees=10: give a list such as \[1,2\]"),
+    (["fit", "--model.network", "mlp"], r"--model.network=mlp: .*did you mean MLP\?"),
+    (["fit", "--model.network=Linear"], r"Give the full class path to avoid ambiguity: torch.nn.Linear, "),
+    (["fit", "--model.network.help=Nope"], "--model.network.help=Nope: there is no such class .give MLP"),
+    (["fit", "--model.schedule.help", "StepL"], r"--model.schedule.help=StepL: .*did you mean StepLR\?"),
+    (["fit", "--model.help"], "fit --help. explains the options"),
+    (["fit", "--model.optimizer=Muon"], r"ambiguity: torch.optim.Muon, .*did you mean muon\?"),
+    (["fit", "--model.optimizer", "RMSpro"], r"=RMSpro: there is no such class, did you mean RMSprop\? .give adam, "),
+    (["fit", "--model.optimizer=torch.optim.Adamm"], "has no attribute 'Adamm', did you mean adam"),
+    (["fit", "--model.schedule=Cosine"], r"did you mean cosine\? .give constant, "),
+    (["fit", "--model.schedule=no_module.X"], "No module named 'no_module'"),
+    (["fit", "--seed=1"], r"did you mean --seed_everything\?"),
+    (
+        ["fit", "--trainer.callbacks+=GradientAccumulationScheduler", "--trainer.callbacks.scheduling=2"],
+        "scheduling=2: give pairs such as '{1: 2}', each a whole number with a whole number",
+    ),
     (["fit", "fast"], r"unrecognized arguments: fast \(did you mean --config fast\?"),
     (["fit", "--lr=1"], r"did you mean --model.learning_rate\?"),
     (["fit", "--optimizer=Adam", "--optimizer.lr=1"], r"did you mean --model.optimizer\?"),
@@ -441,6 +461,14 @@ def test_a_network_in_the_current_folder_and_one_with_a_mistake(cli: Cli, fails:
     cli("fit", "--model.network=my_network.MyNet", "--trainer.fast_dev_run=true")
     line = fails(cli, "fit", "--model.network=conftest.ElevenClasses", "--trainer.fast_dev_run=true")
     assert re.search(r"ElevenClasses returned \[200, 11\] .* must return \[200, 10\]", line)
+
+
+def test_lightning_does_not_repeat_what_is_said_of_a_signal(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    cli("fit", "--trainer.fast_dev_run=true")
+    logger = logging.getLogger("lightning.pytorch.trainer.connectors.signal_connector")
+    for text in ("[rank: 0] Received SIGTERM: 15", "requeue"):
+        logger.warning(text)
+    assert [record.getMessage() for record in caplog.records if record.name == logger.name] == ["requeue"]
 
 
 def test_double_precision(cli: Cli) -> None:

@@ -82,6 +82,8 @@ def test_its_options_work_or_end_in_one_line(
     for verb in ("validate", "test"):
         nothing = (verb, "--task=detector", "--ckpt_path=pretrained", "--data.val_scenes=0")
         assert f"nothing to {verb} with --data.val_scenes=0" in fails(cli, *nothing)
+    no_batch = ("test", *DATA, "--task=detector", "--ckpt_path=pretrained", "--trainer.limit_test_batches=0")
+    assert "nothing to test with --trainer.limit_test_batches=0" in fails(cli, *no_batch)
     assert "test does not use --model.learning_rate, only fit" in fails(
         cli, "test", "--task=detector", "--ckpt_path=pretrained", "--model.learning_rate=1"
     )

@@ -21,6 +21,7 @@ ANSWERS = [
     (["ft"], 2, r"there is no verb 'ft', did you mean fit\?"),
     ([], 2, "a verb is missing"),
     (["fit", "--config", "fsat"], 2, r"no config file 'fsat', .* did you mean fast\?"),
+    (["--config=fast", "fit", "--print_config"], 2, "options come after the verb, .* fit --config=fast"),
     (["fit", "-c=missing.yaml"], 2, "no config file 'missing.yaml'"),
 ]
 

@@ -3,7 +3,7 @@
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from lightning.pytorch import Trainer
 
 from mnist_cnn.cli import main
 from mnist_cnn.data import files
+from mnist_cnn.tasks.metrics import StageMetrics
 
 SMALL = (
     "--data.val_size=20",
@@ -30,7 +31,7 @@ TEST = ["test", "--ckpt_path=best", "--trainer.accelerator=cpu", "--trainer.limi
 WORKS = """
 precision=bf16-true  precision=16-true  precision=64-true  precision=32  precision=bf16-mixed
 logger=CSVLogger  logger+=CSVLogger  logger=true  logger=false  logger=DummyLogger  logger.name=mine
-callbacks=LearningRateMonitor  callbacks+=ModelCheckpoint  fast_dev_run=2
+callbacks=LearningRateMonitor  callbacks+=ModelCheckpoint  callbacks+=Timer  fast_dev_run=2
 max_epochs=2  max_epochs=0  min_epochs=2  max_steps=2  min_steps=2  max_time=00:01:00:00
 limit_train_batches=2  limit_train_batches=0.5  limit_val_batches=1  limit_val_batches=0  limit_test_batches=1
 limit_predict_batches=1  overfit_batches=1  overfit_batches=0.4
@@ -56,10 +57,12 @@ FAILS = {
     "profiler=xla": "give simple, advanced or pytorch",
     "profiler=simpl": "simple.*advanced",
     "logger=WandbLogger": "wandb",
+    "logger+=LitLogger": "its package is not installed",
     "logger=CSVLoger": "did you mean CSVLogger",
     "callbacks=EarlyStopping": "more arguments, monitor",
-    "callbacks=Timer": r"give it yourself, ...interval=step",
-    "max_time=soon": "not a valid duration",
+    "max_time=soon": "'soon' is no duration: give a time such as 00:12:00:00",
+    "val_check_interval=0": "give a number above 0",
+    "num_sanity_val_steps=-2": "give a number from -1 on",
     "devices=[3]": "no GPU was found",
 }
 
@@ -163,6 +166,98 @@ def test_the_config_of_a_run_that_went_on_starts_another_one(tiny: Path, capsys:
     assert sorted(path.name for path in Path("lightning_logs").iterdir()) == ["version_0", "version_1"]
     main([TEST[0], f"--config={config}", *TEST[1:]])
     assert "checkpoint: lightning_logs/version_1/checkpoints/best.ckpt" in capsys.readouterr().out
+
+
+CALLBACKS = {
+    "Timer": "duration=00:00:05:00",
+    "StochasticWeightAveraging": "swa_lrs=0.01",
+    "ModelPruning": "pruning_fn=l1_unstructured",
+    "GradientAccumulationScheduler": "scheduling={0: 2}",
+}
+"""With a default or an argument that no config file holds as it is."""
+
+
+@pytest.mark.parametrize("callback", CALLBACKS)
+def test_the_config_of_a_run_with_a_callback_starts_another_one(
+    callback: str, tiny: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    main(["fit", *SMALL, f"--trainer.callbacks+={callback}", f"--trainer.callbacks.{CALLBACKS[callback]}"])
+    assert "Unable to serialize" not in "".join(str(warning.message) for warning in recwarn)
+    main(["fit", "--config=lightning_logs/version_0/config.yaml"])
+    configs = [Path(f"lightning_logs/version_{run}/config.yaml").read_text() for run in (0, 1)]
+    assert callback in configs[0]
+    assert configs[0] == configs[1]
+
+
+def test_a_callback_stops_the_training_in_time_and_no_end_is_named(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["fit", *SMALL, "--trainer.max_epochs=-1", "--trainer.max_time=00:00:00:01"])
+    assert "epoch 1: accuracy" in capsys.readouterr().out
+    timer = ["--trainer.callbacks+=Timer", "--trainer.callbacks.duration=00:00:00:01"]
+    main(["fit", *SMALL, "--trainer.max_epochs=-1", *timer])
+    assert "epoch 1: accuracy" in capsys.readouterr().out
+
+
+def test_several_checkpoints_have_several_names_and_best_is_the_best(
+    tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.5, 0.9, 0.7, 0.6])
+    compute = StageMetrics.compute
+
+    def computed(self: StageMetrics) -> dict[str, torch.Tensor]:
+        values = compute(self)
+        return {**values, "accuracy/val": torch.tensor(next(scores))} if "accuracy/val" in values else values
+
+    main(["fit", *SMALL])
+    with monkeypatch.context() as patch:
+        patch.setattr(StageMetrics, "compute", computed)
+        main(["fit", *SMALL, "--trainer.max_epochs=4", "--checkpoint.save_top_k=3"])
+    folder = Path("lightning_logs/version_1/checkpoints")
+    assert {path.name for path in folder.iterdir()} == {"last.ckpt", *(f"best-epoch={k}.ckpt" for k in (1, 2, 3))}
+    capsys.readouterr()
+    main(TEST)
+    assert f"checkpoint: {folder}/best-epoch=1.ckpt (epoch 2, validation accuracy 90.00%" in capsys.readouterr().out
+
+
+def test_the_checkpoint_that_is_named_is_there_and_that_of_its_run(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def named(*options: str) -> str:
+        main(["fit", *SMALL, *options])
+        return re.findall(r"^checkpoint: (\S*ckpt)$", capsys.readouterr().out, flags=re.MULTILINE)[-1]
+
+    folder = "lightning_logs/version_{}/checkpoints"
+    assert named() == f"{folder.format(0)}/best.ckpt"
+    assert named("--checkpoint.save_top_k=0") == f"{folder.format(1)}/last.ckpt"
+    assert named("--checkpoint.save_top_k=2", "--trainer.max_steps=2") == f"{folder.format(2)}/best-epoch=1.ckpt"
+    main(TEST)
+    assert f"checkpoint: {folder.format(2)}/best-epoch=1.ckpt (" in capsys.readouterr().out
+    nothing_left = ("--ckpt_path=last", "--trainer.max_steps=2")
+    assert named(*nothing_left) == f"{folder.format(2)}/best-epoch=1.ckpt"
+
+
+BLAMED = {
+    "--model.optimizer=SGD --model.optimizer.momentum=-1": "Invalid momentum value",
+    "--model.optimizer=torch.optim.Muon": "Muon only supports 2D",
+    "--model.optimizer=SparseAdam": "SparseAdam does not support dense gradients",
+    "--model.schedule=StepLR --model.schedule.step_size=0": "ZeroDivisionError",
+    "--model.schedule=LRScheduler": "NotImplementedError$",
+    "--model.network=Transformer": "cannot be built .*activation",
+    "--trainer.callbacks+=BackboneFinetuning": "no attribute 'backbone'",
+    "--trainer.callbacks+=EarlyStopping --trainer.callbacks.monitor=val_loss": "val_loss. which is not available",
+    "--trainer.callbacks+=Timer --trainer.callbacks.duration=5": "not a valid duration",
+}
+
+
+@pytest.mark.parametrize("options", BLAMED)
+def test_an_error_in_a_class_names_the_option_that_chose_it(
+    options: str, tiny: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["fit", *SMALL, *options.split()]
+    if "network" in options:
+        words = [word for word in words if "hidden" not in word]
+    assert re.match(f"error: {re.escape(options)}: .*{BLAMED[options]}", fails(main, words))
 
 
 def test_overfitting_sees_the_same_batch_in_every_epoch(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

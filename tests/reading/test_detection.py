@@ -14,7 +14,8 @@ from mnist_cnn.networks.detector import STRIDE, DetectorOutput, continued
 from mnist_cnn.reading.detection import Detection, _merged, detect
 from mnist_cnn.reading.form import to_mnist
 from mnist_cnn.reading.models import pretrained_detector
-from mnist_cnn.reading.sighting import LAYOUTS, SCORE, Sighting, look
+from mnist_cnn.reading.results import LAYOUTS
+from mnist_cnn.reading.sighting import SCORE, Sighting, look
 
 Mnist = tuple[torch.Tensor, torch.Tensor]
 

@@ -8,7 +8,8 @@ import pytest
 from mnist_cnn.reading import sighting
 from mnist_cnn.reading.detection import Digits
 from mnist_cnn.reading.pictures import Opened
-from mnist_cnn.reading.sighting import ENOUGH, FINER, LAYOUTS, SIDES, TURNED, VOTES, Layout, Sighting, look
+from mnist_cnn.reading.results import LAYOUTS, Layout
+from mnist_cnn.reading.sighting import ENOUGH, FINER, SIDES, TURNED, VOTES, Sighting, look
 
 PICTURE = np.full((300, 500, 3), 255, np.uint8)
 Found = tuple[float, int, tuple[float, float, float, float]]

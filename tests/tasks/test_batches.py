@@ -126,3 +126,24 @@ def test_checks_break_neither_compilation_nor_export() -> None:
         torch.testing.assert_close(compiled(images), model(images))
     exported = torch.export.export(model, (RAW.float(),), dynamic_shapes=({0: torch.export.Dim("N")},)).module()
     torch.testing.assert_close(exported(RAW[:3].float()), model(RAW[:3]))
+
+
+WRONG_LABELS = {
+    "from 8 to 11: give whole numbers": torch.arange(8, 12),
+    "from -2 to 1: give whole numbers": torch.arange(-2, 2),
+    r"float32 \[4\]: give whole numbers \[B\] from 0 to 9": torch.zeros(4),
+    r"int64 \[4, 10\]: give whole numbers": torch.zeros(4, 10, dtype=torch.int64),
+    "bool": torch.zeros(4, dtype=torch.bool),
+    "a list": [0, 1, 2, 3],
+}
+
+
+@pytest.mark.parametrize("message", WRONG_LABELS)
+def test_labels_that_are_no_numbers_of_classes_are_refused(message: str) -> None:
+    images = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    model = DigitClassifier(UserNet())
+    for step in (model.training_step, model.validation_step, model.test_step):
+        with pytest.raises(DataError, match=f"labels are {message}"):
+            step((images, WRONG_LABELS[message]), 0)
+    right = torch.tensor([0, 9, 3, -1])
+    assert model.training_step((images, right), 0).isfinite()
