@@ -21,6 +21,7 @@ from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labelled import as_classes, joined_classes, only_classes, read_labelled
 from mnist_cnn.data.labels import find_labels
 from mnist_cnn.networks import DIGITS, MLP, CosineCNN, HeadError, fit_head
+from mnist_cnn.reading import sighting
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
@@ -274,6 +275,18 @@ def test_classes_with_names_from_fit_to_predict(
     names = {"classes": ""}
     torch.export.load("digits.pt2", extra_files=names)
     assert names["classes"] == "alef beth"
+
+
+def test_the_bundled_networks_vote_in_test_as_they_do_in_predict(
+    cli: Cli, mnist: Mnist, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for digit in (3, 4):
+        saved(digits(mnist, digit, 5), Path("mine") / str(digit))
+    cli("test", "--ckpt_path=pretrained", "--data.labelled=mine")
+    assert "labelled pictures: accuracy 100.00%, 0 errors in 10" in capsys.readouterr().out
+    monkeypatch.setattr(sighting, "VOTES", (-1.0, 0.0))  # the least likely digit wins
+    cli("test", "--ckpt_path=pretrained", "--data.labelled=mine")
+    assert "labelled pictures: accuracy 0.00%, 10 errors in 10" in capsys.readouterr().out
 
 
 def test_fine_tuning_never_calls_worse_weights_best(
