@@ -51,8 +51,11 @@ class Reliability:
 
     @classmethod
     def of(cls, confidence: Tensor, right: Tensor) -> "Reliability":
-        """Counts answers: the probability of each, 0 to 1, float [N], and whether it was right, bool [N]."""
-        sure = confidence.detach().float().cpu()
+        """Counts answers: the probability of each, 0 to 1, float [N], and whether it was right, bool [N].
+
+        Of a single one both may be scalars, as metrics give them.
+        """
+        sure, right = confidence.detach().float().cpu().flatten(), right.flatten()
         bins = (sure * BINS).long().clamp(0, BINS - 1)
         count = bins.bincount(minlength=BINS)
         sums = (bins.bincount(values.float().cpu(), minlength=BINS) for values in (sure, right))

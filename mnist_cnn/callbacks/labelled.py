@@ -24,6 +24,7 @@ from mnist_cnn.data.labelled import LabelledPicture, LabelledPictures
 from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.reading.results import Reading, Row, joined
+from mnist_cnn.reading.sighting import voted
 
 MOST_NAMED = 20
 """Pictures that are named one by one."""
@@ -74,9 +75,9 @@ class LabelledReport(Callback):
             indices = trainer.test_dataloaders.sampler.batches()[batch_idx]  # type: ignore[union-attr]
             probabilities = outputs.exp()
             if trainer.ckpt_path == str(PRETRAINED):  # as in `predict`, where both networks of the package vote
-                votes = torch.cat([picture.votes for picture in own.pictures])[indices].to(outputs.device)
-                both = (probabilities.clamp(min=1e-9) * votes.clamp(min=1e-9)).sqrt()
-                probabilities = both / both.sum(dim=1, keepdim=True)
+                votes = torch.cat([picture.votes for picture in own.pictures])[indices]
+                both = voted(probabilities.double().cpu().numpy(), votes.double().numpy())
+                probabilities = torch.from_numpy(both).to(outputs.device)
             scores = torch.cat([picture.scores for picture in own.pictures])[indices].to(outputs.device)
             confidence, answers = probabilities.max(dim=1)
             confidence *= scores

@@ -129,6 +129,7 @@ def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None
         folder = Path(first.log_dir)
         try:
             folder.mkdir(parents=True, exist_ok=not new)
+            held.callback(_remove_if_empty, folder)
             held.enter_context(locked(folder))
             break
         except (FileExistsError, CheckpointError):
@@ -140,6 +141,12 @@ def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None
             logger._version = first.version
         if isinstance(logger, CSVLogger):
             _keep_metrics(Path(logger.log_dir) / "metrics.csv")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A run that ends before it has begun leaves no folder."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _keep_metrics(path: Path) -> None:

@@ -98,7 +98,7 @@ class DigitDataModule(L.LightningDataModule):
         if self._predicts_pictures():
             return
         if self.labelled is not None:
-            self.own = labelled.read_labelled(self.labelled, self._known_classes())
+            self.own = self._read_labelled(self.labelled, self._stage())
             if self._stage() == "test":
                 return
         rank_zero_info(files.prepare(self.dataset, self.data_dir))
@@ -207,14 +207,17 @@ class DigitDataModule(L.LightningDataModule):
             )
 
     def _set_up_labelled(self, place: str, stage: str) -> None:
-        if stage == "predict":
-            raise DataError("--data.labelled is for fit, validate and test: predict reads --data.pictures=PLACE")
         if self.own is None:
-            self.own = labelled.read_labelled(place, self.classes)
+            self.own = self._read_labelled(place, stage)
         if stage == "fit":
             self.classes = labelled.joined_classes(self.own.classes, self.classes)
-        else:
-            labelled.check_classes(self.own.classes, self.classes, place)
+
+    def _read_labelled(self, place: str, stage: str) -> LabelledPictures:
+        if stage == "predict":
+            raise DataError("--data.labelled is for fit, validate and test: predict reads --data.pictures=PLACE")
+        own = labelled.read_labelled(place, self._known_classes())
+        labelled.check_use(own, self._known_classes(), place, stage, self.val_size > 0)
+        return own
 
     def _mix(self, own: LabelledPictures, held_out: Tensor) -> None:
         """Puts labelled pictures into both splits, in that for validation first."""
@@ -222,11 +225,6 @@ class DigitDataModule(L.LightningDataModule):
         assert self.val_set is not None
         images, labels = own.tensors(self.classes)
         self.own_held_out = int(held_out.sum())
-        if self.val_size and not self.own_held_out:
-            raise DataError(
-                f"--data.labelled={self.labelled} has no class with two pictures, so none can be held out: give more, "
-                f"or learn without finding out what was learned by --data.val_size=0"
-            )
         learned = (images[~held_out], labels[~held_out])
         self.train_set = labelled.mixed(learned, self.train_set, self.classes, self.mixed)
         others = labelled.as_classes(self.val_set, self.classes)

@@ -168,23 +168,28 @@ def joined_classes(names: list[str], known: Sequence[str]) -> list[str]:
     if not set(names) <= set(known):
         classes = sorted({*names, *known}) if set(names) & set(known) else names
     if not 2 <= len(classes) <= MOST_CLASSES:
-        raise DataError(
-            f"{len(classes)} classes ({', '.join(classes[:5])}{', ...' if len(classes) > 5 else ''}) are too "
-            f"{'few' if len(classes) < 2 else 'many'}: give pictures of 2 to {MOST_CLASSES}"
-        )
+        wrong = f"{len(classes)} classes are too many" if classes[1:] else f"there is only one class, {classes[0]}"
+        raise DataError(f"{wrong}: give pictures of 2 to {MOST_CLASSES} classes")
     return classes
 
 
-def check_classes(names: list[str], known: Sequence[str], place: str) -> None:
-    """Makes sure that a network knows the classes of pictures.
+def check_use(own: LabelledPictures, known: Sequence[str], place: str, stage: str, hold_out: bool) -> None:
+    """Makes sure, before a run has a folder, that pictures will do for a stage of a network of `known` classes.
 
     Raises:
-        DataError: It does not.
+        DataError: They will not.
     """
-    if unknown := sorted(set(names) - set(known)):
+    if stage == "fit":
+        joined_classes(own.classes, known)
+    elif unknown := sorted(set(own.classes) - set(known)):
         raise DataError(
             f"{place} has classes that this checkpoint does not know ({', '.join(unknown[:5])}): let it learn them by "
             f"fit --config finetune --data.labelled={place}, or give another --ckpt_path"
+        )
+    if stage != "test" and hold_out and not own.held_out().any():
+        raise DataError(
+            f"--data.labelled={place} has no class with two pictures, so none can be held out: give more, "
+            f"or learn without finding out what was learned by --data.val_size=0"
         )
 
 

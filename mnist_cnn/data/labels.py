@@ -118,9 +118,21 @@ def _of_csv(table: Path, known: list[str]) -> tuple[list[Label], list[str]]:
         path = path if path.exists() else Path(file).expanduser()
         names = (digits,) if digits in known else tuple(digits.split() if " " in digits else digits)
         try:
-            corners = [float(row[name]) for name in CORNERS if row.get(name)]
+            labels.append(Label(path, names, (row.get("writer") or "").strip(), _crop(row)))
         except ValueError:
-            corners = []
-        crop = tuple(corners) if len(corners) == len(CORNERS) else ()
-        labels.append(Label(path, names, (row.get("writer") or "").strip(), crop))
+            problems.append(f"{shown(table)}, line {number}: left, top, right and bottom are no box, left out")
     return labels, problems
+
+
+def _crop(row: dict[str, str]) -> tuple[float, ...]:
+    """The box of a line, empty where it has none.
+
+    Raises:
+        ValueError: What it has is no box.
+    """
+    if not any(row.get(name) for name in CORNERS):
+        return ()
+    left, top, right, bottom = (float(row.get(name) or "") for name in CORNERS)
+    if not (left < right and top < bottom):
+        raise ValueError
+    return left, top, right, bottom

@@ -68,8 +68,8 @@ class ReadingCache:
         """
         try:
             content = label.path.read_bytes()
-        except OSError as error:
-            return error.strerror or str(error)
+        except (OSError, ValueError) as error:  # or the name has a null character
+            return getattr(error, "strerror", None) or str(error)
         digest, count = hashlib.sha256(content).hexdigest(), len(label.names)
         key = f"{digest} {label.crop} {count == 1} {bool(symbols)}"
         if key not in self._now:
@@ -81,7 +81,8 @@ class ReadingCache:
         if len(found["images"]) == count:
             return Found(digest, **found)
         number = len(found["images"])
-        return f"{number} digits were found, its label has {count}" if number else "no digit was found"
+        many = "1 digit was found" if number == 1 else f"{number} digits were found"
+        return f"{many}, its label has {count}" if number else "no digit was found"
 
     def save(self) -> None:
         """Keeps what was used now; nothing where the folder cannot be written."""

@@ -61,8 +61,7 @@ class Sighting:
             classes: The names of the C classes.
         """
         if votes:
-            both = probabilities.clip(1e-9) ** VOTES[0] * self.digits.probabilities.clip(1e-9) ** VOTES[1]
-            probabilities = both / both.sum(axis=1, keepdims=True)
+            probabilities = voted(probabilities, self.digits.probabilities)
         answers = probabilities.argmax(axis=1)
         confidences = (probabilities.max(axis=1) * self.digits.scores).astype(np.float32)
         boxes = self.digits.boxes * np.float32(opened.factor)
@@ -75,6 +74,12 @@ class Sighting:
             rows.append(Row(text, whole, confidences[part], boxes[part], self.images[part]))
         upright = np.ascontiguousarray(np.rot90(opened.pixels, self.turns))
         return Reading(rows, opened._replace(pixels=upright), self.turns)
+
+
+def voted(classifier: NDArray[np.floating], detector: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The probabilities of the ten digits to both networks together, [N, 10], of those to each of them."""
+    both = classifier.clip(1e-9) ** VOTES[0] * detector.clip(1e-9) ** VOTES[1]
+    return np.asarray(both / both.sum(axis=1, keepdims=True))
 
 
 def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:

@@ -21,6 +21,7 @@ from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labelled import as_classes, joined_classes, only_classes, read_labelled
 from mnist_cnn.data.labels import find_labels
 from mnist_cnn.networks import DIGITS, MLP, CosineCNN, HeadError, fit_head
+from mnist_cnn.reading import sighting
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
@@ -125,11 +126,37 @@ def test_what_is_no_table(tmp_path: Path) -> None:
         find_labels(str(tmp_path / "x.png"), [])
 
 
+def test_lines_of_a_table_that_cannot_be_used_are_named(
+    cli: Cli, mnist: Mnist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(digits(mnist, 4, 1), Path(), "a.png")
+    lines = ["a.png,4,,,,", "a.png,4,a,1,2,3", "a.png,4,1,1,2,", "a.png,4,9,1,2,3", "\0.png,4,,,,", "gone.png,4,,,,"]
+    Path("t.csv").write_text("\n".join(["file,digits,left,top,right,bottom", *lines]))
+    cli("test", "--ckpt_path=pretrained", "--data.labelled=t.csv")
+    out, err = capsys.readouterr()
+    assert "accuracy 33.33%, 2 errors in 3" in out  # of one that was read and two that are not there
+    for number in (3, 4, 5):
+        assert f"t.csv, line {number}: left, top, right and bottom are no box, left out" in err
+    assert "gone.png, labelled 4: No such file or directory" in err
+    assert "labelled 4: embedded null byte" in err
+
+
+def test_pictures_that_will_not_do_end_a_run_before_it_has_a_folder(fails: Fails, cli: Cli, mnist: Mnist) -> None:
+    saved(digits(mnist, 3, 2), Path("one/alef"))
+    for name in "38":
+        saved(digits(mnist, 3, 1), Path("same") / name)
+        saved(digits(mnist, int(name), 1), Path("few") / name)
+    reasons = {"one": "only one class, alef", "same": "two labels, 8 and 3", "few": "no class with two pictures"}
+    for folder, reason in {**reasons, "nowhere": "does not exist"}.items():
+        assert reason in fails(cli, "fit", "--model.network=MLP", f"--data.labelled={folder}")
+    assert not [*Path("lightning_logs").glob("*")]
+
+
 def test_classes_are_two_to_sixty_two() -> None:
     assert joined_classes(["3", "7"], DIGITS) == list(DIGITS)
     assert joined_classes(["7", "A"], DIGITS) == [*DIGITS, "A"]
     assert joined_classes(["A", "B"], DIGITS) == ["A", "B"]
-    for names, message in ((["A"], "too few"), ([str(n) for n in range(63)], "too many")):
+    for names, message in ((["A"], "there is only one class, A"), ([str(n) for n in range(63)], "too many")):
         with pytest.raises(DataError, match=message):
             joined_classes(names, DIGITS)
 
@@ -274,6 +301,18 @@ def test_classes_with_names_from_fit_to_predict(
     names = {"classes": ""}
     torch.export.load("digits.pt2", extra_files=names)
     assert names["classes"] == "alef beth"
+
+
+def test_the_bundled_networks_vote_in_test_as_they_do_in_predict(
+    cli: Cli, mnist: Mnist, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for digit in (3, 4):
+        saved(digits(mnist, digit, 5), Path("mine") / str(digit))
+    cli("test", "--ckpt_path=pretrained", "--data.labelled=mine")
+    assert "labelled pictures: accuracy 100.00%, 0 errors in 10" in capsys.readouterr().out
+    monkeypatch.setattr(sighting, "VOTES", (-1.0, 0.0))  # the least likely digit wins
+    cli("test", "--ckpt_path=pretrained", "--data.labelled=mine")
+    assert "labelled pictures: accuracy 0.00%, 10 errors in 10" in capsys.readouterr().out
 
 
 def test_fine_tuning_never_calls_worse_weights_best(
