@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from torchmetrics import CatMetric, SumMetric
 
+from mnist_cnn.callbacks.signals import Interrupted
 from mnist_cnn.data.batches import BatchSampler
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
@@ -17,11 +18,14 @@ from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
 class TestReport(Callback):
     """Prints accuracy, number of errors and a 95% confidence interval after `test` and `validate`.
 
-    They count the images that were seen, by all processes. For all of MNIST's test images also without the 15 whose
-    labels human raters did not confirm.
+    They count the images that were seen, by all processes, also of an evaluation that was interrupted. For all of
+    MNIST's test images also without the 15 whose labels human raters did not confirm.
     """
 
     __test__ = False  # not a test case of pytest
+
+    def __init__(self) -> None:
+        self._errors, self._count = CatMetric(), SumMetric()
 
     def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts empty."""
@@ -61,6 +65,15 @@ class TestReport(Callback):
             disputed = set(UNCONFIRMED_TEST_LABELS)
             confirmed = verdict(len(errors - disputed), count - len(disputed))
             print(f"without the {len(disputed)} digits whose labels people did not confirm: {confirmed}")
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Prints the verdict on what an interrupted evaluation has seen."""
+        evaluates = trainer.state.fn in (TrainerFn.TESTING, TrainerFn.VALIDATING) and self._count.update_called
+        if not evaluates or not isinstance(exception, Interrupted) or trainer.world_size > 1:
+            return
+        if trainer.datamodule.own is None:  # type: ignore[attr-defined]
+            exception.args = ("interrupted: the result is that of the images seen until then",)
+            self.on_test_epoch_end(trainer, pl_module)
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """As for `test`, but not while a network is trained."""

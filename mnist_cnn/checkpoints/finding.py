@@ -64,6 +64,9 @@ def find_checkpoint(path: str, logs: Path, pretrained: Path = PRETRAINED) -> Pat
         return Path(path)
     found = all_of_name(path, logs)
     if not found:
+        other = "last" if path == "best" else "best"
+        if all_of_name(other, logs):
+            raise CheckpointNotFoundError(f"no run in {logs} kept its {path} checkpoint: give --ckpt_path={other}")
         raise CheckpointNotFoundError(
             f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
         )

@@ -198,6 +198,32 @@ def test_a_second_signal_acts_at_once(
     assert "interrupted: no checkpoint was harmed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_a_signal_in_an_evaluation_leaves_the_verdict_on_what_was_seen(
+    verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = (verb, *SMALL, "--ckpt_path=best", "--data.batch_size=50")
+    cli("fit", *SMALL)
+    capsys.readouterr()
+    cli(*command, f"--trainer.limit_{verb.replace('validate', 'val')}_batches=1")
+    verdict = [line for line in capsys.readouterr().out.splitlines() if "errors in 50" in line]
+    assert verdict
+    step = getattr(DigitClassifier, f"{verb}_step".replace("validate", "validation"))
+
+    def evaluate(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
+        if batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(DigitClassifier, step.__name__, evaluate)
+    with pytest.raises(SystemExit) as exit_info:
+        cli(*command)
+    assert exit_info.value.code == 130
+    captured = capsys.readouterr()
+    assert [line for line in captured.out.splitlines() if "errors in" in line] == verdict
+    assert "interrupted: the result is that of the images seen until then" in captured.err.splitlines()
+
+
 @pytest.mark.parametrize("verb", ["fit", "test"])
 def test_a_signal_before_training_or_without_any(
     verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

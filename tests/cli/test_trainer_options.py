@@ -3,7 +3,7 @@
 import inspect
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ import yaml
 from lightning.pytorch import Trainer
 
 from mnist_cnn.cli import main
-from mnist_cnn.data import files
 from mnist_cnn.tasks.metrics import StageMetrics
 
 SMALL = (
@@ -65,25 +64,6 @@ FAILS = {
     "num_sanity_val_steps=-2": "give a number from -1 on",
     "devices=[3]": "no GPU was found",
 }
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working directory, and a data set of 140 and 60 images."""
-
-    def load(dataset: str, data_dir: Path, train: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        count = 140 if train else 60
-        numbers = torch.arange(count)
-        return numbers.byte().view(-1, 1, 1, 1).repeat(1, 1, 28, 28), numbers % 10
-
-    monkeypatch.setattr(files, "load", load)
-    monkeypatch.setattr(files, "prepare", lambda *args: "tiny")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
-    benchmark = torch.backends.cudnn.benchmark
-    yield tmp_path
-    torch.use_deterministic_algorithms(False)  # which Lightning leaves on
-    torch.backends.cudnn.benchmark = benchmark
 
 
 def options() -> list[str]:
