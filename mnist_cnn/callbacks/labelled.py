@@ -24,7 +24,6 @@ from mnist_cnn.data.labelled import LabelledPicture, LabelledPictures
 from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.reading.results import Reading, Row, joined
-from mnist_cnn.reading.sighting import voted
 
 MOST_NAMED = 20
 """Pictures that are named one by one."""
@@ -75,6 +74,8 @@ class LabelledReport(Callback):
             indices = trainer.test_dataloaders.sampler.batches()[batch_idx]  # type: ignore[union-attr]
             probabilities = outputs.exp()
             if trainer.ckpt_path == str(PRETRAINED):  # as in `predict`, where both networks of the package vote
+                from mnist_cnn.reading.sighting import voted  # with all that reads
+
                 votes = torch.cat([picture.votes for picture in own.pictures])[indices]
                 both = voted(probabilities.double().cpu().numpy(), votes.double().numpy())
                 probabilities = torch.from_numpy(both).to(outputs.device)

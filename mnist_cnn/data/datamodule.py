@@ -207,7 +207,7 @@ class DigitDataModule(L.LightningDataModule):
             )
 
     def _set_up_labelled(self, place: str, stage: str) -> None:
-        if self.own is None:
+        if self.own is None or stage == "predict":
             self.own = self._read_labelled(place, stage)
         if stage == "fit":
             self.classes = labelled.joined_classes(self.own.classes, self.classes)

@@ -113,7 +113,8 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     code = (
         "import sys, torch; from mnist_cnn.networks import TutorialCNN; torch.set_num_threads(int(sys.argv[1]));"
         "x = torch.arange(2. * 28 * 7 * 7).sin().view(2, 28, 7, 7).requires_grad_();"
-        "from mnist_cnn.hardware.gelu_max_pool import gelu_max_pool; y = gelu_max_pool(x); y.cos().sum().backward();"
+        "from mnist_cnn.hardware.gelu_max_pool import compiled, gelu_max_pool; assert compiled(), 'not compiled';"
+        "y = gelu_max_pool(x); y.cos().sum().backward();"
         "print(y.double().sum().item(), x.grad.double().sum().item())"
     )
     results = {subprocess.check_output([sys.executable, "-c", code, str(count)]) for count in (1, 2, 3)}
