@@ -18,6 +18,7 @@ WORDS = {
     numbers.OpenUnitInterval: "a number between 0 and 1",
     int: "a whole number",
     float: "a number",
+    Number: "a number",
     bool: "true or false",
     str: "a text",
     Path: "a path",
@@ -43,7 +44,7 @@ def in_words(hint: Any) -> str:
     if origin is Literal:
         return either(_choices(hint))
     if origin in (Union, types.UnionType):
-        kinds = [part for part in parts if part not in (type(None), Number)]  # of Number no text is one
+        kinds = [part for part in parts if part is not type(None)]
         if int in kinds and float in kinds:
             kinds.remove(int)
         words = [word for kind in kinds if get_origin(kind) is not dict for word in _choices(kind)]

@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,25 @@ def cli(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
         main([*args, f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu"])
 
     return run
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory, and a data set of 140 and 60 images."""
+
+    def load(dataset: str, data_dir: Path, train: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        count = 140 if train else 60
+        numbers = torch.arange(count)
+        return numbers.byte().view(-1, 1, 1, 1).repeat(1, 1, 28, 28), numbers % 10
+
+    monkeypatch.setattr(files, "load", load)
+    monkeypatch.setattr(files, "prepare", lambda *args: "tiny")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
+    benchmark = torch.backends.cudnn.benchmark
+    yield tmp_path
+    torch.use_deterministic_algorithms(False)  # which Lightning leaves on
+    torch.backends.cudnn.benchmark = benchmark
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The parser of the command line: names in full, and a wrong argument in one line that says what is right."""
 
 import difflib
+import numbers
 import re
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 import torch
 import yaml
 from jsonargparse import ArgumentParser
+from jsonargparse.typing import register_type
 from lightning.pytorch import callbacks, loggers, profilers
 from lightning.pytorch.cli import LightningArgumentParser
 from torch.optim import lr_scheduler
@@ -20,6 +22,17 @@ from mnist_cnn.cli.quick import CONFIGS, full_config_names
 from mnist_cnn.cli.words import NETWORKS, OPTIONS
 from mnist_cnn.hints import CLASS, in_words
 from mnist_cnn.start import fail, program
+
+
+def _number(value: object) -> numbers.Number:
+    """Of the type that torchvision's transforms have for degrees and the like."""
+    value = float(value) if isinstance(value, str) else value
+    if not isinstance(value, numbers.Number) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no number")
+    return value
+
+
+register_type(numbers.Number, serializer=lambda value: value, deserializer=_number)
 
 REASON = (
     r"No module named '[^']*'|\w+ '[^']*' has no attribute '\w+'|Import path does not correspond to a \w+ of \w+"

@@ -53,7 +53,7 @@ class DigitDataModule(L.LightningDataModule):
                 0 trains on everything and validates nothing. The test images are never trained on.
             augment: Random changes of the training images, by class path: `RandomAffine` or `RandomElastic` of
                 `mnist_cnn.data.augment`, which change a whole batch at once; or any of torchvision, such as
-                `torchvision.transforms.v2.RandomRotation` (with `--data.augment.degrees=[-10,10]`), called for each
+                `torchvision.transforms.v2.RandomRotation` (with `--data.augment.degrees=10`), called for each
                 image, uint8 [1, 28, 28]. Default: none.
             rendered: How many training digits are added as photos, scans and drawings of them would show them, after
                 `mnist_cnn.data.rendered`; one in five shows none, has the label -1 and teaches doubt. Made once, in

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
+from test_trainer_options import SMALL, TEST
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 from mnist_cnn.cli import main
-from tests.cli.test_trainer_options import SMALL, TEST
 
 WORKS = """
 checkpoint.dirpath=elsewhere  checkpoint.filename=mine  checkpoint.filename={epoch}-{step}

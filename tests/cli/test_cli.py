@@ -313,7 +313,7 @@ BAD_ARGUMENTS = [
     (["fit", "--trainer.callbacks=[EarlyStopping]"], "error: in the config: the class needs more arguments, monitor"),
     (["fit", "--trainer.callbacks+=SWA"], r"--trainer.callbacks\+=SWA: .*lists the classes"),
     (["fit", "--data.augment=RandomRotaton"], r"did you mean RandomRotation\?"),
-    (["fit", "--data.augment=RandomRotation", "--data.augment.degrees=10"], r"degrees=10: give a list such as \[1,2\]"),
+    (["fit", "--data.augment=RandomRotation", "--data.augment.degrees=x"], "degrees=x: give a number or a list"),
     (["fit", "--model.network", "mlp"], r"--model.network=mlp: .*did you mean MLP\?"),
     (["fit", "--model.network=Linear"], r"Give the full class path to avoid ambiguity: torch.nn.Linear, "),
     (["fit", "--model.network.help=Nope"], "--model.network.help=Nope: there is no such class .give MLP"),

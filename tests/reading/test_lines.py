@@ -198,6 +198,12 @@ def test_slanting_lines_that_overlap_are_read_one_after_the_other() -> None:
     assert starts(np.concatenate(lines)) == [0, 8, 16]
 
 
+def test_two_columns_with_one_line_in_common_are_no_table() -> None:
+    right = 400 + 30 * (2 * 2 / 3 + 0.1 + 3.5)
+    lines = [(row(0.1, top=50 + 90 * k), row(0.1, left=right, top=50 + 135 * k)) for k in range(3)]
+    assert starts(np.concatenate([part for line in lines for part in line])) == [0, 4, 8, 2, 6, 10]
+
+
 @pytest.mark.parametrize("shift", [7, -7])
 def test_cells_of_a_table_may_stand_a_little_higher_or_lower(shift: int) -> None:
     cells = [
