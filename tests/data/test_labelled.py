@@ -213,6 +213,7 @@ def test_a_fifth_is_held_out_by_writer(tmp_path: Path, mnist: Mnist, mnist_dir: 
         saved(digits(mnist, digit, 1), tmp_path / "few" / str(digit))
     with pytest.raises(DataError, match="no class with two pictures"):
         DigitDataModule(labelled=str(tmp_path / "few"), data_dir=str(mnist_dir)).setup("fit")
+    DigitDataModule(labelled=str(tmp_path / "few"), data_dir=str(mnist_dir), val_size=0).setup("fit")  # as it says
     for folder, counts in {"alone": {"3": 2, "4": 2, "5": 0, "6": 0}, "one": {"3": 1, "4": 1}}.items():
         own = read_labelled(str(tmp_path / folder), DIGITS)
         chosen = own.held_out()
