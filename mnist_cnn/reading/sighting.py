@@ -100,9 +100,8 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
     mean, total = _evidence(best, layout)
     if mean < DOUBTFUL[layout] or (layout == "row" and len(best.images) == 1):
         others = []
-        for turns in (
-            (2,) if layout == "row" and len(best.images) > 2 else (1, 2, 3)
-        ):  # on its side, a row has one or two
+        may_lie = layout != "row" or len(best.images) <= 2  # on its side, a row has one or two
+        for turns in (1, 2, 3) if may_lie else (2,):
             turned = np.ascontiguousarray(np.rot90(picture, turns))
             detection = detect(detector, turned, SIDES[layout], 0, ENOUGH[layout])
             others.append(_sighting(detection, layout, turned.shape, turns))

@@ -198,6 +198,13 @@ def test_a_digit_is_turned_where_it_is_doubtful_and_another_turn_is_sure(sees: A
         assert looked("digit").turns == turns
 
 
+def test_a_digit_that_is_there_but_has_no_name_is_turned_too(sees: Any) -> None:
+    sees(Detected(digit(0, 0.95), sure=0.4), Detected(digit(0, 0.99), sure=0.99))
+    found = looked("digit")
+    assert found.turns == 1
+    assert 0.5 < found.sureness[0] < 1
+
+
 def test_a_digit_of_mnist_is_not_searched_for(sees: Any) -> None:
     asked = sees()
     picture = np.zeros((28, 28, 3), np.uint8)
