@@ -1,13 +1,10 @@
 """Runs that are killed, interrupted, starved or diverge: nothing is lost, and the same bits come out."""
 
-import errno
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +12,13 @@ import pytest
 import torch
 from conftest import UserNet, processes
 
-from mnist_cnn import DigitClassifier, atomic
-from mnist_cnn.atomic import replacing
-from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
-from mnist_cnn.checkpoints import CheckpointError, find_to_resume, newest_run
+from mnist_cnn import DigitClassifier
+from mnist_cnn.checkpoints import newest_run
 from mnist_cnn.cli import main
 from mnist_cnn.cli.runs import locked
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
-TRAIN = str(Path(__file__).parents[2] / "scripts" / "train.py")
 SMALL = (
     "--trainer.limit_train_batches=12",
     "--trainer.limit_val_batches=2",
@@ -153,129 +147,6 @@ def test_two_processes_one_of_them_killed_within_an_epoch(
     assert same_training(content(0, "best"), content(1, "best"))
 
 
-@pytest.mark.parametrize(("number", "step"), [(signal.SIGTERM, 0), (signal.SIGINT, 17), (signal.SIGINT, 23)])
-def test_a_signal_ends_training_with_its_state_saved(
-    number: signal.Signals, step: int, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("fit", *SMALL, *AUGMENTED)  # step 23 is the last of an epoch, which ends before the run does
-    cli(*command)
-    capsys.readouterr()
-    with monkeypatch.context() as patch:
-        signal_at(step, number, patch)
-        with pytest.raises(SystemExit) as exit_info:
-            cli(*command)
-    assert exit_info.value.code == 128 + number
-    assert content(1)["global_step"] == step + 1
-    words = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
-    assert len(words) == 1
-    assert f"{checkpoint(1)} is saved, go on with the same command and --ckpt_path=last" in words[0]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    cli(*command, "--ckpt_path=last")
-    assert same_training(content(0), content(1))
-    assert same_training(content(0, "best"), content(1, "best"))
-
-
-def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if self.global_step == step:
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
-
-
-def test_a_second_signal_acts_at_once(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    signal_at(3, signal.SIGINT, monkeypatch, times=2)
-    with pytest.raises(SystemExit) as exit_info:
-        cli("fit", *SMALL)
-    assert exit_info.value.code == 130
-    assert not checkpoint().exists()
-    assert "interrupted: no checkpoint was harmed" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("verb", ["validate", "test"])
-def test_a_signal_in_an_evaluation_leaves_the_verdict_on_what_was_seen(
-    verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = (verb, *SMALL, "--ckpt_path=best", "--data.batch_size=50")
-    cli("fit", *SMALL)
-    capsys.readouterr()
-    cli(*command, f"--trainer.limit_{verb.replace('validate', 'val')}_batches=1")
-    verdict = [line for line in capsys.readouterr().out.splitlines() if "errors in 50" in line]
-    assert verdict
-    step = getattr(DigitClassifier, f"{verb}_step".replace("validate", "validation"))
-
-    def evaluate(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if batch_idx == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(DigitClassifier, step.__name__, evaluate)
-    with pytest.raises(SystemExit) as exit_info:
-        cli(*command)
-    assert exit_info.value.code == 130
-    captured = capsys.readouterr()
-    assert [line for line in captured.out.splitlines() if "errors in" in line] == verdict
-    assert "interrupted: the result is that of the images seen until then" in captured.err.splitlines()
-
-
-@pytest.mark.parametrize("verb", ["fit", "test"])
-def test_a_signal_before_training_or_without_any(
-    verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cli("fit", *SMALL)
-    capsys.readouterr()
-    monkeypatch.setattr("mnist_cnn.data.files.load", lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGTERM))
-    with pytest.raises(SystemExit) as exit_info:
-        cli(verb, *SMALL, *(["--ckpt_path=best"] if verb == "test" else []))
-    assert exit_info.value.code == 143
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
-    assert len(said) == 1
-    assert ("training" in said[0]) == (verb == "fit")
-
-
-def test_ctrl_c_while_torch_is_imported_says_nothing(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, TRAIN, "fit"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1] == b""
-    assert process.returncode in (130, -signal.SIGINT)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_sigusr1_under_slurm_saves_and_requeues(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    scontrol = tmp_path / "bin" / "scontrol"
-    scontrol.parent.mkdir()
-    scontrol.write_text("#!/bin/sh\necho $@ > requeued\n")
-    scontrol.chmod(0o755)
-    job = {
-        "NTASKS": "1",
-        "JOB_ID": "77",
-        "JOB_NAME": "digits",
-        "PROCID": "0",
-        "LOCALID": "0",
-        "NODEID": "0",
-        "NODELIST": "a",
-    }
-    for name, value in job.items():
-        monkeypatch.setenv(f"SLURM_{name}", value)
-    monkeypatch.setenv("PATH", f"{scontrol.parent}:{os.environ['PATH']}")
-    signal_at(3, signal.SIGUSR1, monkeypatch)
-    cli("fit", *SMALL, "--trainer.devices=1", "--trainer.num_nodes=1")
-    assert (tmp_path / "requeued").read_text() == "requeue 77\n"
-    assert torch.load("hpc_ckpt_1.ckpt", weights_only=True)["global_step"] == 3
-
-
 def test_a_rate_that_blows_up(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         cli("fit", *SMALL, "--model.learning_rate=1e30")
@@ -378,63 +249,6 @@ def test_a_run_that_goes_on_elsewhere_is_left_alone(cli: Cli, fails: Fails) -> N
     assert "version_0 is still being trained by another process" in line
     cli("fit", *SMALL, "--ckpt_path=last", "--trainer.max_epochs=4")
     assert content()["epoch"] == 3
-
-
-class TestWriting:
-    def test_all_or_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = tmp_path / "new" / "last.ckpt"
-        writer = AtomicCheckpointIO()
-        writer.save_checkpoint({"x": 1}, path)
-
-        def full(descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", full)
-            with pytest.raises(CheckpointError, match=r"No space left.*earlier checkpoints are intact"):
-                writer.save_checkpoint({"x": 2}, path)
-        assert torch.load(path, weights_only=True) == {"x": 1}
-        assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
-
-    def test_what_a_killed_writer_left_is_not_taken_and_does_not_stay(self, tmp_path: Path) -> None:
-        folder = tmp_path / "version_0" / "checkpoints"
-        folder.mkdir(parents=True)
-        (folder / ".last.ckpt.partial").write_bytes(b"half")
-        assert newest_run(tmp_path) == folder.parent
-        assert find_to_resume("last", tmp_path) is None
-        with replacing(folder / "last.ckpt") as file:
-            file.write(b"whole")
-        assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
-        assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
-
-    def test_devices_pipes_and_folders_are_never_replaced(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (tmp_path / "null").symlink_to(os.devnull)
-        (tmp_path / "folder").mkdir()
-        before = sorted(tmp_path.iterdir())
-        for name in ("null", "folder"):
-            with pytest.raises(OSError, match="no ordinary file"), replacing(tmp_path / name):
-                pass
-        monkeypatch.setattr(atomic, "DEVICES", tmp_path)  # where /dev/stdout may stand for an ordinary file
-        with pytest.raises(OSError, match="no ordinary file"), replacing(tmp_path / "stdout"):
-            pass
-        assert sorted(tmp_path.iterdir()) == before
-        assert (tmp_path / "null").is_symlink()
-
-    def test_a_full_disk_ends_training_with_one_line(
-        self, cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        cli("fit", *SMALL)
-        before = checkpoint().read_bytes()
-
-        def full(descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        monkeypatch.setattr("os.fsync", full)
-        line = fails(cli, "fit", *SMALL, "--trainer.max_epochs=4", "--ckpt_path=last")
-        assert "earlier checkpoints are intact" in line
-        assert checkpoint().read_bytes() == before
 
 
 ABSURD = [
