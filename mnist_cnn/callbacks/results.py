@@ -29,8 +29,8 @@ class TestReport(Callback):
 
     def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts empty."""
-        self._errors = CatMetric().to(pl_module.device)
-        self._count = SumMetric().to(pl_module.device)
+        for metric in (self._errors, self._count):
+            metric.to(pl_module.device).reset()
 
     def on_test_batch_end(
         self,
@@ -52,6 +52,7 @@ class TestReport(Callback):
         """Prints the verdict."""
         errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
         count = int(self._count.compute())  # like the errors, of all processes
+        self._count.reset()  # an interruption after this has nothing to add
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
         if not trainer.is_global_zero or not count or data.own is not None:
             return  # of labelled pictures `LabelledReport` and `BeforeAndAfter` say more

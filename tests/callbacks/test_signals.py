@@ -89,6 +89,18 @@ def test_a_signal_in_an_evaluation_leaves_the_verdict_on_what_was_seen(
     assert "interrupted: the result is that of the images seen until then" in captured.err.splitlines()
 
 
+def test_a_signal_after_the_verdict_does_not_repeat_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli("fit", *SMALL)
+    capsys.readouterr()
+    monkeypatch.setattr(DigitClassifier, "on_test_end", lambda self: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(SystemExit) as exit_info:
+        cli("test", *SMALL, "--ckpt_path=best", "--trainer.limit_test_batches=2")
+    assert exit_info.value.code == 130
+    assert capsys.readouterr().out.count("test set: accuracy") == 1
+
+
 @pytest.mark.parametrize("verb", ["fit", "test"])
 def test_a_signal_before_training_or_without_any(
     verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
