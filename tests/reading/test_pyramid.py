@@ -1,0 +1,205 @@
+"""The pyramid of scales and what is made of it, by a network that says what it is told to."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_cnn.networks.detector import STRIDE, DetectorOutput
+from mnist_cnn.reading.detection import Detection, _merged, detect
+from mnist_cnn.reading.form import to_mnist
+
+
+class Tells:
+    """A network that knows digits: score, label and box in pixels of a picture; it finds those of 16 to 40 pixels.
+
+    Their ink fills their boxes and points to their middles.
+    """
+
+    def __init__(self, shape: tuple[int, int], factors: list[float], *digits: tuple, stray: tuple = ()) -> None:
+        self.shape, self.factors, self.digits, self.stray = shape, factors, digits, stray
+        self.heads = SimpleNamespace(weight=torch.zeros(1))
+        self.sizes: list[tuple[int, int]] = []
+        self.seen: list[torch.Tensor] = []
+
+    def strokes(self, output: DetectorOutput) -> tuple[torch.Tensor, torch.Tensor]:
+        return output.ink, output.owner
+
+    def locate(self, pixels: torch.Tensor) -> DetectorOutput:
+        height, width = pixels.shape[2:]
+        factor = self.factors[len(self.sizes)]
+        self.sizes.append((height, width))
+        self.seen.append(pixels)
+        across, down = (round(side * factor) / side for side in (self.shape[1], self.shape[0]))
+        maps = [torch.zeros(1, channels, height // STRIDE, width // STRIDE) for channels in (1, 10, 4)]
+        output = DetectorOutput(*maps, torch.zeros(1, 1, height, width), torch.zeros(1, 2, height, width))
+        output.centre.fill_(-9)
+        output.ink.fill_(-40)
+        rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
+        for score, label, box in (*self.digits, *((0, 0, box) for box in self.stray)):
+            left, right = (16 + side * across for side in box[::2])
+            top, bottom = (16 + side * down for side in box[1::2])
+            x, y = (left + right) / 2, (top + bottom) / 2
+            here = (rows > top) & (rows < bottom) & (columns > left) & (columns < right)
+            output.ink[0, 0][here] = 40
+            output.owner[0, 0][here] = ((x - columns) / 28).expand(height, width)[here]
+            output.owner[0, 1][here] = ((y - rows) / 28).expand(height, width)[here]
+            if score and 16 <= max(bottom - top, right - left) <= 40:
+                row, column, sure = int(y // STRIDE), int(x // STRIDE), score * (1 - factor / 4)
+                output.centre[0, 0, row, column] = math.log(sure / (1 - sure))
+                output.digit[0, label, row, column] = 2 + factor
+                place = (x / STRIDE - column - 0.5, y / STRIDE - row - 0.5)
+                size = (math.log((right - left) / 28), math.log((bottom - top) / 28))
+                output.box[0, :, row, column] = torch.tensor((*place, *size))
+        return output
+
+
+SHAPE = (200, 300)
+FIRST = 150 / math.sqrt(SHAPE[0] * SHAPE[1])
+FACTORS = [*(FIRST / 1.5**k for k in (4, 3, 2, 1, 0)), FIRST * 1.5, FIRST * 1.5**2, FIRST * 1.5**3]
+
+
+def told(*digits: tuple, stray: tuple = (), finer: int = 2) -> tuple[Detection, Tells]:
+    network = Tells(SHAPE, FACTORS, *digits, stray=stray)
+    return detect(network, np.full((*SHAPE, 3), 250, np.uint8), 150, finer), network  # type: ignore[arg-type]
+
+
+def test_a_picture_is_looked_at_on_scales_by_steps_of_one_and_a_half() -> None:
+    coarser = [(56, 68), (68, 88), (88, 116), (116, 156), (156, 216)]  # with the border, and a multiple of four
+    finer = [(216, 308), (308, 448)]
+    for count in (0, 1, 2):
+        found, network = told(finer=count)
+        assert network.sizes == coarser + finer[:count]
+        assert len(found.digits) == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "coarser", "sizes"),
+    [
+        ((40, 40), 320, 0, [(72, 72), (92, 92)]),  # enlarged to less than twice its size
+        ((30, 50), 320, 1, [(52, 68), (64, 84), (80, 108)]),
+        ((1500, 1500), 750, 8, [(n, n) for n in (64, 76, 100, 132, 180, 256, 368, 532, 784, 1160, 1720)]),
+    ],
+)
+def test_scales_end_where_there_is_nothing_more_to_see(
+    shape: tuple[int, int], side: int, coarser: int, sizes: list
+) -> None:
+    first = min(1.0, side / shape[0])
+    network = Tells(shape, [first * 1.5**k for k in range(-coarser, 4)])
+    detect(network, np.full((*shape, 3), 250, np.uint8), side)  # type: ignore[arg-type]
+    assert network.sizes == sizes
+
+
+def test_digits_are_found_where_they_are_and_nothing_beyond_the_picture() -> None:
+    box = (230, 60, 270, 120)
+    beyond = [(-16, 60, 4, 110), (296, 60, 316, 110), (100, -40, 130, 10), (100, 180, 130, 232)]
+    found, network = told((0.9, 3, box), *((0.8, 5, place) for place in beyond))
+    assert len(network.sizes) == 5  # it is large enough, so no finer scale is needed
+    assert len(found.digits) == 1
+    assert found.digits.boxes[0].tolist() == pytest.approx(box, abs=0.01)
+    assert found.digits.probabilities[0].argmax() == 3
+
+
+def test_small_digits_call_for_a_finer_scale() -> None:
+    box = (250, 150, 262, 180)
+    found, network = told((0.9, 3, box))
+    assert len(network.sizes) == 6
+    assert found.digits.boxes[0].tolist() == pytest.approx(box, abs=0.01)
+    found, network = told((0.9, 3, (250, 150, 258, 164)), (0.9, 4, (20, 20, 60, 80)))
+    assert len(network.sizes) == 5
+
+
+def test_what_several_scales_say_of_a_digit_is_weighed_by_how_sure_they_are() -> None:
+    found, _ = told((0.9, 3, (200, 60, 240, 120)))
+    scores = [0.9 * (1 - factor / 4) for factor in FACTORS[2:5]]  # on which it has 37, 24 and 16 pixels
+    shares = [math.exp(2 + factor) / (math.exp(2 + factor) + 9) for factor in FACTORS[2:5]]
+    expected = sum(s**2 * p for s, p in zip(scores, shares, strict=True)) / sum(s**2 for s in scores)
+    assert found.digits.probabilities[0, 3] == pytest.approx(expected, abs=1e-5)
+    assert found.digits.probabilities.sum() == pytest.approx(1)
+    assert found.digits.scores.tolist() == pytest.approx([max(scores)])
+
+
+def test_of_digits_on_top_of_each_other_the_surest_is_kept() -> None:
+    large, inside, beside = (100, 60, 164, 124), (100, 60, 127, 87), (160, 60, 200, 124)
+    found, _ = told((0.9, 3, large), (0.6, 8, inside), (0.7, 5, beside))
+    assert found.digits.probabilities.argmax(axis=1).tolist() == [3, 5]
+    assert (np.diff(found.digits.scores) < 0).all()
+    found, _ = told((0.6, 3, large), (0.9, 8, inside), (0.7, 5, beside))
+    assert found.digits.probabilities.argmax(axis=1).tolist() == [8, 5]
+
+
+def filled(box: tuple[float, ...]) -> np.ndarray:
+    """The image of a digit whose ink fills its box, from the coarser of the scales on which it is found."""
+    across, down = 122 / SHAPE[1], 82 / SHAPE[0]
+    rows, columns = np.arange(116)[:, None] + 0.5, np.arange(156) + 0.5
+    left, right = (16 + side * across for side in box[::2])
+    top, bottom = (16 + side * down for side in box[1::2])
+    ink = (rows > top) & (rows < bottom) & (columns > left) & (columns < right)
+    return to_mnist(ink.astype(np.float32))
+
+
+def test_the_image_of_a_digit_has_its_own_ink_alone() -> None:
+    tall, wide = (100, 62, 130, 108), (135, 65, 191, 105)
+    around = ((100, 140, 130, 165), (225, 65, 245, 105), (66, 70, 78, 100), (100, 20, 130, 36))  # too far away
+    found, _ = told((0.9, 3, tall), (0.8, 5, wide), stray=around)
+    assert found.digits.probabilities.argmax(axis=1).tolist() == [3, 5]
+    images = found.images(np.array([1, 0]), np.array([0, 1]))
+    for image, box in zip(images, (wide, tall), strict=True):
+        assert (image == filled(box)).all()
+    alone = found.images(np.array([0]), np.array([0]))
+    assert (alone[0] != images[1]).any()  # what the other one has left there
+    assert found.images(np.array([], int), np.array([0])).shape == (0, 28, 28)
+
+
+def test_what_holds_several_sure_digits_is_none_however_sure() -> None:
+    def merged(boxes: list[tuple[float, ...]]) -> list[int]:
+        scores = torch.tensor([0.97, *[0.9] * (len(boxes) - 1)])
+        return _merged(scores, torch.full((len(boxes), 10), 0.1), torch.tensor(boxes))[0]
+
+    digits = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
+    assert merged([(0, 0, 110, 70), *digits]) == [1, 2, 3]
+    rings = [(20.0, 2.0, 50.0, 32.0), (18.0, 34.0, 52.0, 68.0)]  # of an 8
+    assert merged([(15, 0, 55, 70), *rings]) == [0]
+
+
+def test_thin_digits_far_apart_are_all_kept() -> None:
+    boxes = torch.tensor([(20.0 + 40 * k, 20.0, 21.5 + 40 * k, 60.0) for k in range(3)])
+    kept, _ = _merged(torch.tensor([0.7, 0.9, 0.8]), torch.full((3, 10), 0.1), boxes)
+    assert kept == [1, 2, 0]
+
+
+def test_the_surest_of_digits_on_each_other_count_against_a_box_around_them() -> None:
+    whole, left, middle, right = (0.0, 0, 110, 70), (5.0, 10, 35, 60), (40.0, 10, 70, 60), (75.0, 10, 105, 60)
+    blurred = [(20.0, 10, 55, 60), (55.0, 10, 90, 60)]  # between two digits each
+    boxes = torch.tensor([whole, *blurred, left, middle, right])
+    scores = torch.tensor([0.95, 0.5, 0.5, 0.9, 0.9, 0.9])
+    assert 0 not in _merged(scores, torch.full((6, 10), 0.1), boxes)[0]
+
+
+def test_finer_scales_are_taken_from_the_picture_itself() -> None:
+    stripes = np.tile(np.array((0, 255), np.uint8), 150)  # of one pixel each
+    picture = np.broadcast_to(stripes[None, :, None], (*SHAPE, 3))
+    network = Tells(SHAPE, FACTORS, (0.9, 3, (250, 150, 262, 180)))
+    detect(network, picture, 150, finer=2)  # type: ignore[arg-type]
+    contrast = [float(pixels[0, 0, 30, 20:-20].float().std()) for pixels in network.seen]
+    assert max(contrast[:5]) < 60  # on coarser scales they become grey, and no pattern of their own
+    assert contrast[5] > 60
+
+
+def test_small_pictures_are_enlarged_smoothly() -> None:
+    shape = (40, 40)
+    edge = np.repeat(np.where(np.arange(40) < 20, 50, 200).astype(np.uint8)[None, :, None], 40, axis=0)
+    network = Tells(shape, [1.0, 1.5])
+    detect(network, np.repeat(edge, 3, axis=2), 320)  # type: ignore[arg-type]
+    across = network.seen[1][0, 0, 46].unique()
+    assert ((across > 70) & (across < 180)).any()
+
+
+def test_of_digits_below_each_other_each_has_its_own_ink() -> None:
+    upper, lower = (100, 40, 140, 80), (100, 80, 140, 125)
+    found, _ = told((0.9, 3, upper), (0.8, 5, lower))
+    images = found.images(np.array([0, 1]), np.array([0, 1]))
+    for image, box in zip(images, (upper, lower), strict=True):
+        assert (image == filled(box)).all()
