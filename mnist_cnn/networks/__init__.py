@@ -17,6 +17,7 @@ from mnist_cnn.networks.base import (
 )
 from mnist_cnn.networks.convolutional import ConvNet, GELUMaxPool, TutorialCNN
 from mnist_cnn.networks.cosine import CosineCNN, CosineFilters, Crop, Towers
+from mnist_cnn.networks.extended import Extended
 from mnist_cnn.networks.head import DIGITS, HeadError, fit_head
 from mnist_cnn.networks.mlp import MLP
 
@@ -29,6 +30,7 @@ __all__ = [
     "CosineCNN",
     "CosineFilters",
     "Crop",
+    "Extended",
     "GELUMaxPool",
     "HeadError",
     "Initialization",

@@ -31,7 +31,7 @@ def fit_head(network: nn.Module, old: Sequence[str], new: Sequence[str]) -> None
     """
     if list(old) == list(new):
         return
-    for part, name, layer in list(_last_layers(network)):
+    for part, name, layer in list(last_layers(network)):
         if layer.out_features != len(old):
             if layer.out_features == len(new):
                 continue
@@ -49,7 +49,7 @@ def fit_head(network: nn.Module, old: Sequence[str], new: Sequence[str]) -> None
         setattr(part, name, head)
 
 
-def _last_layers(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
+def last_layers(network: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
     """The last linear layers, each with the module that holds it and its name there."""
     towers = next((module.towers for module in network.modules() if isinstance(module, Towers)), None)
     for part in [network] if towers is None else towers:

@@ -110,7 +110,10 @@ def probabilities(classifier: nn.Module, images: Picture) -> NDArray[np.float32]
 def _build(spec: dict[str, Any], path: Path) -> nn.Module:
     name = spec["class_path"].rpartition(".")[2]
     try:
-        network: nn.Module = getattr(networks, name)(**spec.get("init_args", {}))
+        arguments = dict(spec.get("init_args", {}))
+        if isinstance(inner := arguments.get("network"), dict):
+            arguments["network"] = _build(inner, path)
+        network: nn.Module = getattr(networks, name)(**arguments)
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} has a network that cannot be built here, {name}: {error}") from error
     return network

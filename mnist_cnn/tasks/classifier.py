@@ -12,6 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from mnist_cnn.arguments import check_arguments
+from mnist_cnn.checkpoints import INSTANTIATOR
 from mnist_cnn.networks import DIGITS, TutorialCNN, fit_head
 from mnist_cnn.networks.answers import answers
 from mnist_cnn.tasks.batches import check_images, check_labels, check_pixels, labelled, unpacked
@@ -27,7 +28,7 @@ from mnist_cnn.tasks.optimizers import (
 )
 from mnist_cnn.tasks.plain_checkpoints import PlainCheckpoints
 from mnist_cnn.tasks.scored import Scored
-from mnist_cnn.tasks.weights import start_from
+from mnist_cnn.tasks.weights import start_from, with_classes
 
 Batch = tuple[Tensor, Tensor]
 
@@ -59,6 +60,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         temperature: PositiveFloat = 1.0,
         classes: list[str] | None = None,
         weights: str | None = None,
+        remember: bool = False,
     ) -> None:
         """The defaults are the recipe of the tutorial's CNN, its learning rate halved after each epoch.
 
@@ -89,6 +91,9 @@ class DigitClassifier(PlainCheckpoints, Scored):
                 `fit` labelled pictures add theirs.
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the newest
                 run, or a file. It gives its weights, classes and temperature, and its network unless one is given.
+            remember: Where it goes on to learn digits, by a network of `mnist_cnn.networks`, keep the network that it
+                began as beside the one that learns, for all that is to be read as before
+                (`mnist_cnn.networks.Extended`).
 
         Raises:
             ValueError: An argument is not what its type says.
@@ -98,7 +103,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
             raise ValueError(f"{type(self).__name__}: classes is {classes}: give the names of two or more, each once")
         super().__init__()
         self._save_plain_hyperparameters(network=network, optimizer=optimizer, schedule=schedule)
-        self._optimizer, self._schedule = optimizer, schedule
+        self._optimizer, self._schedule, self._remember = optimizer, schedule, remember
         if weights is not None:
             network, kept, classes = start_from(weights, network, classes)
             self.save_hyperparameters({**self.hparams, **kept})
@@ -119,10 +124,15 @@ class DigitClassifier(PlainCheckpoints, Scored):
         self._make_metrics(classes)
 
     def setup(self, stage: str) -> None:
-        """Takes over the classes of the pictures that it is to learn."""
+        """Takes over the classes of the pictures that it is to learn, and keeps what it knows beside them."""
         classes = getattr(getattr(self.trainer, "datamodule", None), "classes", self.classes)
-        if stage == "fit" and classes != self.classes:
-            fit_head(self.network, self.classes, classes)
+        if stage != "fit":
+            return
+        network, spec = with_classes(self.network, self.hparams.get("network"), self.classes, classes, self._remember)
+        if network is not self.network:
+            self.network = network.to(memory_format=torch.channels_last)  # moved to its device after this
+            self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": INSTANTIATOR})
+        if classes != self.classes:
             self._name_classes(classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from torch import nn
 from mnist_cnn.arguments import class_spec, plain_numbers
 from mnist_cnn.checkpoints import INSTANTIATOR, check_hyperparameters, foreign_training, read_checkpoint
 
+STARTING = ["weights", "remember"]
+"""Arguments that say how a run begins, and nothing of what its checkpoint holds."""
+
 
 class PlainCheckpoints(L.LightningModule):
     """Keeps the arguments of `__init__` in checkpoints as plain data, which `torch.load(weights_only=True)` reads."""
@@ -27,9 +30,9 @@ class PlainCheckpoints(L.LightningModule):
             **objects: Those arguments that may be objects or classes.
         """
         frame = cast(FrameType, cast(FrameType, inspect.currentframe()).f_back)
-        self.save_hyperparameters(ignore=[*objects, "weights"], frame=frame)
+        self.save_hyperparameters(ignore=[*objects, *STARTING], frame=frame)
         if "_instantiator" in self.hparams:  # built from a command line, a config or a checkpoint
-            self.save_hyperparameters(ignore=["weights"], frame=frame)
+            self.save_hyperparameters(ignore=STARTING, frame=frame)
             return
         specs = {name: class_spec(name, value) for name, value in objects.items() if value is not None}
         made = {"_instantiator": INSTANTIATOR} if any(isinstance(spec, dict) for spec in specs.values()) else {}

@@ -1,13 +1,16 @@
 """Weights to start a new run from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from mnist_cnn.checkpoints import INSTANTIATOR, find_checkpoint, read_checkpoint
-from mnist_cnn.networks import DIGITS, fit_head
+from mnist_cnn.checkpoints import INSTANTIATOR, find_checkpoint, is_known_class, read_checkpoint
+from mnist_cnn.networks import DIGITS, Extended, TutorialCNN, fit_head
 from mnist_cnn.reading.models import load_classifier, load_weights
+
+Spec = dict[str, Any] | None
 
 KEPT = ("network", "classes", "temperature", "test_time_shift")
 """The arguments of `DigitClassifier` that belong to weights rather than to their training."""
@@ -44,5 +47,32 @@ def start_from(
         known = list(content["hyper_parameters"].get("classes") or DIGITS)
         fit_head(network, DIGITS, known)
         load_weights(network, content["state_dict"], path)
-    fit_head(network, known, classes or known)
-    return network, kept, list(classes or known)
+    classes = list(classes or known)
+    network, spec = with_classes(network, kept.get("network"), known, classes)
+    return network, {**kept, "network": spec} if "network" in kept else kept, classes
+
+
+def with_classes(
+    network: nn.Module, spec: Spec, old: Sequence[str], new: Sequence[str], remember: bool = False
+) -> tuple[nn.Module, Spec]:
+    """A network for classes that may be others than its own.
+
+    Args:
+        network: It may be changed in place.
+        spec: Its class path and arguments. Default: `TutorialCNN`'s.
+        old: The names of its classes.
+        new: The names of those that it shall have.
+        remember: Extend a network of this package if it tells digits apart and goes on to do so.
+
+    Returns:
+        The network, and its class path and arguments.
+    """
+    extended = isinstance(network, Extended)
+    if extended and list(old) != list(new):
+        network, spec = network.alone(), spec and spec["init_args"]["network"]
+    if remember and not extended and list(old) == list(new) == list(DIGITS):
+        inner = spec or {"class_path": f"{TutorialCNN.__module__}.{TutorialCNN.__name__}"}
+        if is_known_class(inner["class_path"], "network"):
+            return Extended(network), {"class_path": f"{Extended.__module__}.Extended", "init_args": {"network": inner}}
+    fit_head(network, old, new)
+    return network, spec

@@ -1,0 +1,55 @@
+"""A network that learns more without forgetting."""
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from mnist_cnn.networks.head import DIGITS, fit_head, last_layers
+
+AS_BEFORE = "as before"
+"""The name of the output beside those of the digits."""
+TRUST = 3.0
+"""Logit by which that output is likelier at the start, so that it is given up only where there is more to learn."""
+
+
+class Extended(nn.Module):
+    """Learns more, and leaves what it has not learned to the network that it began as.
+
+    It is two copies of one network. The first stays as it is. The second is trained, and has an output more: that the
+    digit is to be read as before. The probability of that output goes to the answers of the first one, as in a
+    mixture of experts (https://doi.org/10.1162/neco.1991.3.1.79).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """Begins with the answers of a network.
+
+        Args:
+            network: Returns logits or log-probabilities of the ten digits.
+        """
+        super().__init__()
+        self.before = network.requires_grad_(False)
+        self.now = copy.deepcopy(network).requires_grad_(True)
+        fit_head(self.now, DIGITS, [*DIGITS, AS_BEFORE])
+        with torch.no_grad():
+            for _, _, layer in last_layers(self.now):
+                if layer.bias is not None:
+                    layer.bias[-1] = TRUST
+        self.train(network.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode; what stays as it is stays in evaluation mode, too."""
+        super().train(mode)
+        self.before.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities, float [B, 10], or [K, B, 10] of a network with K parts in training, of [B, 1, 28, 28]."""
+        now, before = (network(images).log_softmax(dim=-1) for network in (self.now, self.before))
+        return torch.logaddexp(now[..., :-1], now[..., -1:] + before)
+
+    def alone(self) -> nn.Module:
+        """The network with what it has learned, and no more outputs than digits."""
+        fit_head(self.now, [*DIGITS, AS_BEFORE], DIGITS)
+        return self.now
