@@ -1,7 +1,6 @@
 """A network that learns more without forgetting."""
 
 import copy
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -38,14 +37,10 @@ class Extended(nn.Module):
                     layer.bias[-1] = TRUST
         self.train(network.training)
 
-    def train(self, mode: bool = True) -> Self:
-        """Sets the mode; what stays as it is stays in evaluation mode, too."""
-        super().train(mode)
-        self.before.eval()
-        return self
-
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities, float [B, 10], or [K, B, 10] of a network with K parts in training, of [B, 1, 28, 28]."""
+        if self.training:
+            self.before.eval()  # here, because Lightning warns of what is in this mode when training starts
         now, before = (network(images).log_softmax(dim=-1) for network in (self.now, self.before))
         return torch.logaddexp(now[..., :-1], now[..., -1:] + before)
 

@@ -46,7 +46,12 @@ def start_from(
         content = read_checkpoint(path)
         known = list(content["hyper_parameters"].get("classes") or DIGITS)
         fit_head(network, DIGITS, known)
-        load_weights(network, content["state_dict"], path)
+        state = content["state_dict"]
+        if isinstance(network, Extended) and not any(name.startswith("network.before.") for name in state):
+            load_weights(network.before, state, path)
+            network = Extended(network.before)
+        else:
+            load_weights(network, state, path)
     classes = list(classes or known)
     network, spec = with_classes(network, kept.get("network"), known, classes)
     return network, {**kept, "network": spec} if "network" in kept else kept, classes
@@ -67,10 +72,9 @@ def with_classes(
     Returns:
         The network, and its class path and arguments.
     """
-    extended = isinstance(network, Extended)
-    if extended and list(old) != list(new):
+    if isinstance(network, Extended) and list(old) != list(new):
         network, spec = network.alone(), spec and spec["init_args"]["network"]
-    if remember and not extended and list(old) == list(new) == list(DIGITS):
+    if remember and not isinstance(network, Extended) and list(old) == list(new) == list(DIGITS):
         inner = spec or {"class_path": f"{TutorialCNN.__module__}.{TutorialCNN.__name__}"}
         if is_known_class(inner["class_path"], "network"):
             return Extended(network), {"class_path": f"{Extended.__module__}.Extended", "init_args": {"network": inner}}
