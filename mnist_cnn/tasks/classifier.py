@@ -91,9 +91,8 @@ class DigitClassifier(PlainCheckpoints, Scored):
                 `fit` labelled pictures add theirs.
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the newest
                 run, or a file. It gives its weights, classes and temperature, and its network unless one is given.
-            remember: Where it goes on to learn digits, by a network of `mnist_cnn.networks`, keep the network that it
-                began as beside the one that learns, for all that is to be read as before
-                (`mnist_cnn.networks.Extended`).
+            remember: Read digits as before, except where there is something to learn
+                (`mnist_cnn.networks.Extended`); for networks of this package.
 
         Raises:
             ValueError: An argument is not what its type says.
