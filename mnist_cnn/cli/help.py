@@ -24,6 +24,7 @@ USED_BY = {
     "model.warmup": ("fit",),
     "model.label_smoothing": ("fit",),
     "model.weights": ("fit",),
+    "model.remember": ("fit",),
     "data.augment": ("fit",),
     "data.labelled": ("fit", "validate", "test"),
     "data.mixed": ("fit",),

@@ -28,7 +28,7 @@ from mnist_cnn.tasks.optimizers import (
 )
 from mnist_cnn.tasks.plain_checkpoints import PlainCheckpoints
 from mnist_cnn.tasks.scored import Scored
-from mnist_cnn.tasks.weights import start_from, with_classes
+from mnist_cnn.tasks.weights import Spec, extended, start_from, with_classes
 
 Batch = tuple[Tensor, Tensor]
 
@@ -91,27 +91,38 @@ class DigitClassifier(PlainCheckpoints, Scored):
                 `fit` labelled pictures add theirs.
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the newest
                 run, or a file. It gives its weights, classes and temperature, and its network unless one is given.
-            remember: Read digits as before, except where there is something to learn
+            remember: Read digits as `weights` did, except where there is something to learn
                 (`mnist_cnn.networks.Extended`); for networks of this package.
 
         Raises:
             ValueError: An argument is not what its type says.
         """
         check_arguments(locals())
+        if remember and weights is None:
+            raise ValueError(f"{type(self).__name__}: remember is for a run that starts from weights: give these, too")
         if classes is not None and not len(set(classes)) == len(classes) > 1:
             raise ValueError(f"{type(self).__name__}: classes is {classes}: give the names of two or more, each once")
         super().__init__()
         self._save_plain_hyperparameters(network=network, optimizer=optimizer, schedule=schedule)
-        self._optimizer, self._schedule, self._remember = optimizer, schedule, remember
+        self._optimizer, self._schedule = optimizer, schedule
         if weights is not None:
             network, kept, classes = start_from(weights, network, classes)
             self.save_hyperparameters({**self.hparams, **kept})
         else:
             network = TutorialCNN() if network is None else network
             fit_head(network, DIGITS, classes or DIGITS)
-        self.network = network.to(memory_format=torch.channels_last)
+        spec = self.hparams.get("network")
+        if remember and classes == list(DIGITS):
+            network, spec = extended(network, spec)
+        self._take(network, spec)
         self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
         self._name_classes(classes or DIGITS)
+
+    def _take(self, network: nn.Module, spec: Spec) -> None:
+        """Takes a network, and notes its class path and arguments if they are others than were given."""
+        self.network = network.to(memory_format=torch.channels_last)
+        if spec != self.hparams.get("network"):
+            self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": INSTANTIATOR})
 
     def _name_classes(self, classes: Sequence[str]) -> None:
         """Sets what depends on the classes, apart from the network."""
@@ -123,15 +134,10 @@ class DigitClassifier(PlainCheckpoints, Scored):
         self._make_metrics(classes)
 
     def setup(self, stage: str) -> None:
-        """Takes over the classes of the pictures that it is to learn, and keeps what it knows beside them."""
+        """Takes over the classes of the pictures that it is to learn."""
         classes = getattr(getattr(self.trainer, "datamodule", None), "classes", self.classes)
-        if stage != "fit":
-            return
-        network, spec = with_classes(self.network, self.hparams.get("network"), self.classes, classes, self._remember)
-        if network is not self.network:
-            self.network = network.to(memory_format=torch.channels_last)  # moved to its device after this
-            self.save_hyperparameters({**self.hparams, "network": spec, "_instantiator": INSTANTIATOR})
-        if classes != self.classes:
+        if stage == "fit" and classes != self.classes:
+            self._take(*with_classes(self.network, self.hparams.get("network"), self.classes, classes))
             self._name_classes(classes)
 
     def forward(self, images: Tensor) -> Tensor:

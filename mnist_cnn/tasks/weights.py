@@ -11,6 +11,7 @@ from mnist_cnn.networks import DIGITS, Extended, TutorialCNN, fit_head
 from mnist_cnn.reading.models import load_classifier, load_weights
 
 Spec = dict[str, Any] | None
+"""The class path and arguments of a network, as checkpoints keep them."""
 
 KEPT = ("network", "classes", "temperature", "test_time_shift")
 """The arguments of `DigitClassifier` that belong to weights rather than to their training."""
@@ -57,26 +58,36 @@ def start_from(
     return network, {**kept, "network": spec} if "network" in kept else kept, classes
 
 
-def with_classes(
-    network: nn.Module, spec: Spec, old: Sequence[str], new: Sequence[str], remember: bool = False
-) -> tuple[nn.Module, Spec]:
+def with_classes(network: nn.Module, spec: Spec, old: Sequence[str], new: Sequence[str]) -> tuple[nn.Module, Spec]:
     """A network for classes that may be others than its own.
 
     Args:
-        network: It may be changed in place.
-        spec: Its class path and arguments. Default: `TutorialCNN`'s.
+        network: It is changed in place. Of an extended one, which knows digits alone, what learns is left.
+        spec: Its class path and arguments, where they are known.
         old: The names of its classes.
         new: The names of those that it shall have.
-        remember: Extend a network of this package if it tells digits apart and goes on to do so.
 
     Returns:
         The network, and its class path and arguments.
     """
     if isinstance(network, Extended) and list(old) != list(new):
         network, spec = network.alone(), spec and spec["init_args"]["network"]
-    if remember and not isinstance(network, Extended) and list(old) == list(new) == list(DIGITS):
-        inner = spec or {"class_path": f"{TutorialCNN.__module__}.{TutorialCNN.__name__}"}
-        if is_known_class(inner["class_path"], "network"):
-            return Extended(network), {"class_path": f"{Extended.__module__}.Extended", "init_args": {"network": inner}}
     fit_head(network, old, new)
     return network, spec
+
+
+def extended(network: nn.Module, spec: Spec) -> tuple[nn.Module, Spec]:
+    """A network of the ten digits that remembers, if it is one of this package that does not yet.
+
+    Args:
+        network: It becomes a part of the new one.
+        spec: Its class path and arguments. Default: `TutorialCNN`'s.
+
+    Returns:
+        The network, and its class path and arguments.
+    """
+    inner = spec or {"class_path": f"{TutorialCNN.__module__}.{TutorialCNN.__name__}"}
+    if isinstance(network, Extended) or not is_known_class(inner["class_path"], "network"):
+        return network, spec
+    name = f"{Extended.__module__}.{Extended.__name__}"
+    return Extended(network), {"class_path": name, "init_args": {"network": inner}}

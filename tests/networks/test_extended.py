@@ -10,6 +10,7 @@ from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.networks import DIGITS, ConvNet, CosineCNN, Extended
 from mnist_cnn.reading.models import load_classifier
+from mnist_cnn.tasks.weights import extended as remembering
 from mnist_cnn.tasks.weights import with_classes
 
 Mnist = tuple[torch.Tensor, torch.Tensor]
@@ -50,11 +51,11 @@ def test_one_half_learns_and_the_other_stays(mnist: Mnist) -> None:
 
 def test_a_network_of_parts_and_other_classes(mnist: Mnist) -> None:
     spec = {"class_path": "mnist_cnn.networks.CosineCNN", "init_args": {"towers": 2}}
-    extended, both = with_classes(CosineCNN(towers=2), spec, DIGITS, DIGITS, remember=True)
+    extended, both = remembering(CosineCNN(towers=2), spec)
     assert both == {"class_path": "mnist_cnn.networks.Extended", "init_args": {"network": spec}}
     assert extended.train()(mnist[0][:3]).shape == (2, 3, 10)
-    assert with_classes(extended, both, DIGITS, DIGITS, remember=True) == (extended, both)
-    letters, inner = with_classes(extended, both, DIGITS, ["7", "A", "B"], remember=True)
+    assert remembering(extended, both) == (extended, both)
+    letters, inner = with_classes(extended, both, DIGITS, ["7", "A", "B"])
     assert letters.eval()(mnist[0][:3]).shape == (3, 3)
     assert inner == spec
 
@@ -76,3 +77,18 @@ def test_from_fit_to_a_file_and_on(cli: Callable[..., None], capsys: pytest.Capt
     again = load_classifier(Path("lightning_logs/version_1/checkpoints/best.ckpt")).network
     assert type(again.before) is ConvNet
     assert DigitClassifier(weights=str(best), classes=["1", "2"]).network.training
+    out = capsys.readouterr().out
+    assert out.count("network: Extended, 468,229 parameters") == 2
+
+
+def test_for_whom_it_is_not(cli: Callable[..., None], fails: Callable[..., str]) -> None:
+    with pytest.raises(ValueError, match="remember is for a run that starts from weights: give these, too"):
+        DigitClassifier(remember=True)
+    assert "give these, too" in fails(cli, "fit", "--model.remember=true")
+    assert "test does not use --model.remember, only fit" in fails(
+        cli, "test", "--ckpt_path=pretrained", "--model.remember=true"
+    )
+    letters = DigitClassifier(weights="pretrained", classes=["1", "A"], remember=True)
+    assert type(letters.network) is ConvNet
+    own = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    assert remembering(own, {"class_path": "mynet.Net"}) == (own, {"class_path": "mynet.Net"})
