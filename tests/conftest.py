@@ -13,8 +13,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torchvision import datasets
 
+from mnist_cnn.checkpoints import INSTANTIATOR
 from mnist_cnn.cli import main
 from mnist_cnn.data import bundle, files
+
+TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=20", "--trainer.limit_test_batches=3")
+"""Options of a run of seconds."""
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +139,22 @@ class ElevenClasses(UserNet):
     def __init__(self) -> None:
         super().__init__()
         self.layers = torch.nn.Linear(784, 11)
+
+
+def checkpoint(run: int = 0, name: str = "best") -> Path:
+    return Path(f"lightning_logs/version_{run}/checkpoints/{name}.ckpt")
+
+
+def written(path: Path, **more: Any) -> Path:
+    """Writes a checkpoint without weights; `more` replaces what it holds, or leaves out what is None."""
+    content = {
+        "state_dict": {},
+        "hyper_parameters": {"gamma": 0.7, "classes": ["a.b"], "weights": None, "_instantiator": INSTANTIATOR},
+        "datamodule_hyper_parameters": {"dataset": "KMNIST", "batch_size": 7},
+        "pytorch-lightning_version": "2.6.6",
+        "optimizer_states": [{}],
+        "loops": {"fit_loop": {}},
+        **more,
+    }
+    torch.save({name: value for name, value in content.items() if value is not None}, path)
+    return path

@@ -1,14 +1,19 @@
 """Small pictures of handwriting, drawn from MNIST's training digits, and a model that reads them untrained."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
 
 from mnist_cnn.networks import MLP
 from mnist_cnn.tasks.classifier import DigitClassifier
 
 Pixels = NDArray[np.uint8]
+Mnist = tuple[Tensor, Tensor]
 
 
 def enlarged(digit: Pixels, height: int, thin: float = 0.0) -> NDArray[np.float32]:
@@ -61,3 +66,15 @@ def nearest_mean(images: torch.Tensor, labels: torch.Tensor) -> DigitClassifier:
     model = DigitClassifier(network=network).eval()
     model.hparams["network"]["init_args"] = {"hidden": []}  # as the command line would remember it
     return model
+
+
+def saved(images: Tensor, folder: Path, name: str = "{}.png", negative: bool = False) -> None:
+    """Writes images, uint8 [N, 1, 28, 28], into a folder, numbered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images[:, 0]):
+        Image.fromarray((255 - image if negative else image).numpy()).save(folder / name.format(number))
+
+
+def digits(mnist: Mnist, digit: int, count: int, start: int = 0) -> Tensor:
+    """Some images of one digit, uint8 [N, 1, 28, 28]."""
+    return mnist[0][mnist[1] == digit][start : start + count]

@@ -1,11 +1,8 @@
 """End to end through `main([...])`, as users type it."""
 
 import csv
-import logging
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,22 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import UserNet
+from conftest import TINY, checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import mnist_cnn
-from mnist_cnn import DigitClassifier
-from mnist_cnn.cli import main
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
 CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
-TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=20", "--trainer.limit_test_batches=3")
-
-
-def checkpoint(run: int = 0, name: str = "best") -> Path:
-    return Path(f"lightning_logs/version_{run}/checkpoints/{name}.ckpt")
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -176,53 +166,6 @@ def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.Capt
     assert "accuracy/train" in events().Tags()["scalars"]
 
 
-def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
-    cli("fit", *TINY, "--model.network=conftest.UserNet", "--model.network.init_args.width=12")
-    model = DigitClassifier.load_from_checkpoint(checkpoint(), network=UserNet)
-    assert type(model.network) is UserNet
-    assert model.network.layers[0].out_features == 12
-    assert model.hparams["network"]["init_args"] == {"width": 12, "dropout": 0.0}
-    hint = re.search(r"test it: +python scripts/train.py (.*)", capsys.readouterr().out)
-    assert hint
-    cli(*shlex.split(hint[1]))  # its arguments need not be given again
-    assert "10,000" in capsys.readouterr().out
-
-
-def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
-    options = {
-        "blocks": "[[4,4],[8]]",
-        "hidden": "[20]",
-        "dropout": "0.2",
-        "batch_norm": "true",
-        "scaling": "raw",
-        "initialization": "dezero",
-    }
-    cli(
-        "fit",
-        *TINY,
-        "--trainer.limit_val_batches=2",
-        "--model.network=ConvNet",
-        *(f"--model.network.{k}={v}" for k, v in options.items()),
-    )
-    saved = torch.load(checkpoint(), weights_only=True)["hyper_parameters"]["network"]["init_args"]
-    assert saved == {
-        "blocks": [[4, 4], [8]],
-        "hidden": [20],
-        "dropout": 0.2,
-        "batch_norm": True,
-        "scaling": "raw",
-        "initialization": "dezero",
-    }
-    network = DigitClassifier.load_from_checkpoint(checkpoint()).network
-    assert [tuple(p.shape) for p in network.parameters() if p.ndim > 1][-2:] == [(20, 8 * 7 * 7), (10, 20)]
-    assert network.scale.scaling == "raw"
-    cli("test", "--ckpt_path=best", "--trainer.limit_test_batches=2")
-    preset = next(path for path in CONFIGS if path.stem == "mnist_plus_1")
-    cli("fit", *TINY, "--config", str(preset), "--model.network.scaling=unit")
-    saved = torch.load(checkpoint(1), weights_only=True)["hyper_parameters"]["network"]["init_args"]
-    assert (saved["scaling"], saved["initialization"], saved["blocks"]) == ("unit", "dezero", [[1]])
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo on Windows needs a network adapter's name")
 def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,183 +190,8 @@ def test_fit_last_without_a_run_starts_from_the_beginning(cli: Cli, capsys: pyte
     assert checkpoint().exists()
 
 
-def test_print_config_is_a_config(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        cli("fit", "--model.learning_rate=0.125", "--print_config")
-    text = capsys.readouterr().out
-    assert yaml.safe_load(text)["model"]["learning_rate"] == 0.125
-    Path("my.yaml").write_text(text)
-    cli("fit", "--config=my.yaml", "--trainer.fast_dev_run=true")
-
-
-@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "export"])
-def test_help_explains_the_options_in_sentences_and_says_where_the_others_are(
-    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
-    with pytest.raises(SystemExit, match="0"):
-        main([verb, "--help"])
-    text = capsys.readouterr().out
-    lines = text.splitlines()
-    assert len(lines) <= 150
-    assert max(map(len, lines)) <= 90
-    blocks = {block.split(":")[0].split()[0]: block.split("\n\n")[0] for block in text.split("\n  --")[1:]}
-    assert {"model.network", "data.batch_size", "trainer.accelerator", "config", "help-all", "ckpt_path"} <= set(blocks)
-    used = {"fit": "model.learning_rate", "predict": "data.pictures", "export": "format", "test": "figures.mistakes"}
-    assert verb not in used or used[verb] in blocks
-    assert ("predictions.output" in blocks) == (verb == "predict")
-    for option, block in blocks.items():
-        explanation = " ".join(block.split("\n      ", 1)[1].split())
-        assert len(explanation.split()) > 3, f"--{option} has no words of help"
-        assert explanation.endswith((".", "?")), f"--{option} has no whole sentence"
-    if verb == "fit":
-        with pytest.raises(SystemExit, match="0"):
-            main([verb, "--help-all"])
-        text = capsys.readouterr().out
-        assert "--trainer.reload_dataloaders_every_n_epochs" in text
-        assert "torch.ao.nn" not in text
-        with pytest.raises(SystemExit, match="0"):
-            main([verb, "--model.network.help=MLP"])
-        assert "hidden" in capsys.readouterr().out
-
-
-def test_logs_go_where_default_root_dir_says(cli: Cli, tmp_path: Path) -> None:
-    cli("fit", *TINY, "--trainer.default_root_dir=elsewhere")
-    assert (tmp_path / "elsewhere" / checkpoint()).exists()
-    cli("test", "--ckpt_path=best", "--trainer.default_root_dir=elsewhere", "--trainer.limit_test_batches=2")
-    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
-
-
-def test_without_a_logger(cli: Cli) -> None:
-    cli("fit", *TINY, "--trainer.logger=false", "--trainer.enable_progress_bar=false")
-    assert Path("checkpoints/best.ckpt").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "hidden"), [((), 16), (("--model.network.hidden=7",), 7), (("--config=mine.yaml",), 16)]
-)
-def test_a_network_of_one_s_own_keeps_its_own_defaults(cli: Cli, options: tuple[str, ...], hidden: int) -> None:
-    Path("mine.py").write_text(
-        "from torch import nn\n\n\nclass Mine(nn.Sequential):\n    def __init__(self, hidden: int = 16) -> None:\n"
-        "        super().__init__(nn.Flatten(), nn.Linear(784, hidden), nn.Linear(hidden, 10))\n\n"
-        "    def forward(self, images):\n        return super().forward(images.float())\n"
-    )
-    Path("mine.yaml").write_text("model: {network: {class_path: mine.Mine}}\n")
-    chosen = () if "--config=mine.yaml" in options else ("--model.network=mine.Mine",)
-    cli("fit", *chosen, *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1")
-    config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
-    assert config["model"]["network"] == {"class_path": "mine.Mine", "init_args": {"hidden": hidden}}
-
-
-def test_bad_settings_that_only_show_later(cli: Cli, fails: Fails, tmp_path: Path) -> None:
-    assert "val_size=60000 leaves nothing to train on" in fails(cli, "fit", "--data.val_size=60000")
-    assert "nothing to validate" in fails(trained(cli), "validate", "--ckpt_path=best", "--data.val_size=0")
-    Path("file").write_text("")
-    Path("folder").mkdir()
-    assert "'folder' is a folder" in fails(cli, "predict", "--ckpt_path=best", "--predictions.output=folder")
-    assert "cannot write" in fails(cli, "predict", "--ckpt_path=best", "--predictions.output=file/p.csv")
-
-
-def trained(cli: Cli) -> Cli:
-    cli("fit", *TINY)
-    return cli
-
-
-def test_an_unwritable_data_dir(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("file").write_text("")
-    line = fails(main, ["fit", "--data.data_dir=file/data", "--trainer.accelerator=cpu"])
-    assert "cannot write MNIST to file/data" in line
-
-
-def test_a_network_in_the_current_folder_and_one_with_a_mistake(cli: Cli, fails: Fails) -> None:
-    Path("my_network.py").write_text("from conftest import UserNet\n\nclass MyNet(UserNet):\n    pass\n")
-    cli("fit", "--model.network=my_network.MyNet", "--trainer.fast_dev_run=true")
-    line = fails(cli, "fit", "--model.network=conftest.ElevenClasses", "--trainer.fast_dev_run=true")
-    assert re.search(r"ElevenClasses returned \[200, 11\] .* must return \[200, 10\]", line)
-
-
-def test_lightning_does_not_repeat_what_is_said_of_a_signal(cli: Cli, caplog: pytest.LogCaptureFixture) -> None:
-    cli("fit", "--trainer.fast_dev_run=true")
-    logger = logging.getLogger("lightning.pytorch.trainer.connectors.signal_connector")
-    for text in ("[rank: 0] Received SIGTERM: 15", "requeue"):
-        logger.warning(text)
-    assert [record.getMessage() for record in caplog.records if record.name == logger.name] == ["requeue"]
-
-
-def test_double_precision(cli: Cli) -> None:
-    cli("fit", "--trainer.precision=64-true", "--trainer.fast_dev_run=true")
-
-
 def test_runs_that_start_at_once_take_folders_of_their_own(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TensorBoardLogger, "_get_next_version", lambda self: 0)  # as each would see it
     for _ in range(3):
         cli("fit", *TINY, "--trainer.limit_val_batches=1")
     assert all(checkpoint(run).exists() for run in range(3))
-
-
-def test_what_fit_cannot_go_on_from(cli: Cli, fails: Fails) -> None:
-    trained(cli)
-    content = torch.load(checkpoint(), weights_only=True)
-    torch.save({**content, "optimizer_states": []}, "weights.ckpt")
-    assert "not the state of training" in fails(cli, "fit", "--ckpt_path=weights.ckpt")
-    cli("test", "--ckpt_path=weights.ckpt", "--trainer.limit_test_batches=1")
-    assert "leave out --model.optimizer" in fails(cli, "fit", "--ckpt_path=last", "--model.optimizer=sgd")
-
-
-@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="has a GPU")
-@pytest.mark.parametrize(
-    "options", [["--trainer.accelerator=gpu"], ["--trainer.accelerator=cuda", "--trainer.devices=[7]"]]
-)
-def test_a_gpu_that_is_not_there(options: list[str], fails: Fails, cli: Cli) -> None:
-    assert "--trainer.accelerator=cpu" in fails(main, ["fit", *options])
-    assert "no GPU was found" in fails(main, ["fit", "--trainer.devices=[3]"])
-
-
-def test_a_gpu_index_that_is_not_there(fails: Fails, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning.pytorch.accelerators.cuda.CUDAAccelerator.is_available", lambda: True)
-    monkeypatch.setattr("lightning.fabric.accelerators.cuda.num_cuda_devices", lambda: 1)
-    line = fails(main, ["fit", "--trainer.accelerator=cuda", "--trainer.devices=[3]"])
-    assert "[3]" in line
-
-
-def test_a_batch_that_does_not_fit_into_memory(cli: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_much(self: DigitClassifier, batch: object, batch_idx: int) -> torch.Tensor:
-        return torch.empty(2**60)
-
-    monkeypatch.setattr(DigitClassifier, "training_step", too_much)
-    assert "smaller --data.batch_size" in fails(cli, "fit", *TINY)
-
-
-DAMAGE = {
-    "empty": lambda path: path.write_bytes(b""),
-    "truncated": lambda path: path.write_bytes(path.read_bytes()[:5000]),
-    "text": lambda path: path.write_text("not a checkpoint"),
-    "foreign": lambda path: torch.save({"weights": torch.zeros(3)}, path),
-    "a tensor": lambda path: torch.save(torch.zeros(3), path),
-    "other weights": lambda path: torch.save(
-        {**torch.load(path, weights_only=True), "state_dict": {"x": torch.zeros(1)}}, path
-    ),
-    "other model": lambda path: torch.save(
-        {**torch.load(path, weights_only=True), "hyper_parameters": {"vocabulary": 3}}, path
-    ),
-    "other network": lambda path: torch.save(
-        {**torch.load(path, weights_only=True), "hyper_parameters": {"network": {"class_path": "gone.Net"}}},
-        path,
-    ),
-}
-
-
-def test_damaged_checkpoints(cli: Cli, fails: Fails) -> None:
-    trained(cli)
-    for kind, damage in DAMAGE.items():
-        path = Path(f"{kind}.ckpt")
-        shutil.copy(checkpoint(), path)
-        damage(path)
-        before = path.read_bytes()
-        for verb in ("test", "fit"):
-            line = fails(cli, verb, f"--ckpt_path={path}", *TINY)
-            assert re.search(r"checkpoint|cannot be built here", line), (kind, verb)
-        assert path.read_bytes() == before
-    assert "do not fit its network" in fails(
-        cli, "test", "--ckpt_path=best", "--model.network=TutorialCNN", "--model.network.hidden=7"
-    )

@@ -1,34 +1,21 @@
 """What a checkpoint or a config file from a stranger can do: nothing but end in an error."""
 
-import os
-import pickle
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import UserNet
+from conftest import UserNet, written
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import (
-    DETECTOR,
     INSTANTIATOR,
-    PRETRAINED,
     CheckpointError,
-    CheckpointNotFoundError,
     check_hyperparameters,
     checkpoint_arguments,
-    elsewhere,
-    find_checkpoint,
-    find_to_resume,
-    newest_run,
-    note_elsewhere,
-    read_checkpoint,
 )
-from mnist_cnn.cli import main
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
@@ -141,56 +128,6 @@ def test_a_network_of_the_user_is_built_when_it_is_named(cli: Cli, fails: Fails)
     assert DigitClassifier.load_from_checkpoint(BEST, network=UserNet).network.layers[0].out_features == 12
 
 
-class Attack:
-    def __reduce__(self) -> tuple:
-        return os.system, ("touch ran",)
-
-
-def flip(path: Path, position: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[position] ^= 1
-    path.write_bytes(content)
-
-
-def other_zip(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("letter.txt", "hello")
-
-
-DAMAGE = {
-    "0 bytes": lambda path: path.write_bytes(b""),
-    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1000]),
-    "a bit of the weights": lambda path: flip(path, path.stat().st_size // 2),
-    "a bit of the directory": lambda path: flip(path, path.stat().st_size - 60),
-    "another zip": other_zip,
-    "text": lambda path: path.write_text("hello"),
-    "a pickle": lambda path: path.write_bytes(pickle.dumps(Attack())),
-    "a torch pickle": lambda path: torch.save(Attack(), path),
-    "a hidden pickle": lambda path: torch.save({**torch.load(path, weights_only=True), "callbacks": Attack()}, path),
-    "another model's": lambda path: torch.save({"state_dict": {"w": torch.zeros(3)}}, path),
-    "a list": lambda path: torch.save([1, 2], path),
-    "another type": lambda path: torch.save({**torch.load(path, weights_only=True), "hyper_parameters": [1]}, path),
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_one_line(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Fails) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
-    path = Path("x.ckpt")
-    good = {"state_dict": {"w": torch.zeros(3000)}, "hyper_parameters": {}, "pytorch-lightning_version": "2.6.6"}
-    torch.save(good, path)
-    assert read_checkpoint(path).keys() == good.keys()
-    DAMAGE[kind](path)
-    before = path.read_bytes()
-    for verb in VERBS:
-        line = fails(main, [verb, f"--ckpt_path={path}"])
-        assert "x.ckpt" in line
-        assert len(line) < 300
-    assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["x.ckpt"]
-
-
 CONFIGS = [
     "model: {network: {class_path: subprocess.Popen, init_args: {args: [touch, ran]}}}",
     "model: {network: {class_path: os.system, init_args: {command: touch ran}}}",
@@ -220,118 +157,6 @@ def test_a_config_builds_only_what_its_options_are_for(text: str, cli: Cli, fail
     Path("forged.yaml").write_text(text)
     fails(cli, "fit", "--config=forged.yaml", *TINY)
     assert [file.name for file in Path().iterdir()] == ["forged.yaml"]
-
-
-def saved_run(logs: Path, name: str, *files: str, age: int = 0) -> Path:
-    """A run with these files, all so many seconds old."""
-    folder = logs / name / "checkpoints"
-    folder.mkdir(parents=True)
-    for file in files:
-        (folder / file).write_text(f"{name} {file}")
-        os.utime(folder / file, (1e9 - age, 1e9 - age))
-    os.utime(logs / name, (1e9 - age, 1e9 - age))
-    return folder
-
-
-def test_what_comes_with_the_package_is_found_by_name(tmp_path: Path) -> None:
-    assert find_checkpoint("pretrained", tmp_path) == PRETRAINED
-    assert find_checkpoint("pretrained", tmp_path, pretrained=DETECTOR) == DETECTOR
-    for path in (PRETRAINED, DETECTOR):
-        assert read_checkpoint(path)["state_dict"]
-    with pytest.raises(CheckpointError, match="fit cannot go on from --ckpt_path=pretrained"):
-        find_to_resume("pretrained", tmp_path)
-
-
-def test_a_file_is_what_it_is_and_a_missing_one_an_error(tmp_path: Path) -> None:
-    saved_run(tmp_path, "version_0", "best.ckpt")
-    (tmp_path / "mine.ckpt").touch()
-    for find in (find_checkpoint, find_to_resume):
-        assert find(str(tmp_path / "mine.ckpt"), tmp_path) == tmp_path / "mine.ckpt"
-        for missing in (tmp_path / "gone.ckpt", tmp_path / "version_0"):
-            with pytest.raises(CheckpointNotFoundError, match="there is no checkpoint file"):
-                find(str(missing), tmp_path)
-
-
-def test_best_and_last_are_those_of_the_newest_run_that_has_one(tmp_path: Path) -> None:
-    for name in ("best", "last"):
-        with pytest.raises(CheckpointNotFoundError, match=r"no run in .* has a checkpoint yet"):
-            find_checkpoint(name, tmp_path)
-    assert find_to_resume("last", tmp_path) is None
-    older = saved_run(tmp_path, "version_7", "best.ckpt", "last.ckpt", age=50)
-    newer = saved_run(tmp_path, "mine", "best.ckpt", age=20)
-    assert find_checkpoint("best", tmp_path) == find_to_resume("best", tmp_path) == newer / "best.ckpt"
-    assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
-    saved_run(tmp_path, "version_9")
-    assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
-    assert find_to_resume("last", tmp_path) is None  # the newest run has none
-
-
-def test_the_newest_run_is_one_by_its_name_or_by_what_it_has(tmp_path: Path) -> None:
-    assert newest_run(tmp_path) is None
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "version_1").write_text("a file")
-    assert newest_run(tmp_path) is None
-    saved_run(tmp_path, "mine", "best.ckpt", age=50)
-    assert newest_run(tmp_path) == tmp_path / "mine"
-    (tmp_path / "version_2").mkdir()
-    os.utime(tmp_path / "version_2", (1e9 - 60, 1e9 - 60))
-    assert newest_run(tmp_path) == tmp_path / "mine"
-    os.utime(tmp_path / "version_2", (1e9, 1e9))
-    assert newest_run(tmp_path) == tmp_path / "version_2"
-
-
-def test_runs_that_keep_their_checkpoints_elsewhere_are_found(tmp_path: Path) -> None:
-    logs, flat = tmp_path / "deep" / "logs", tmp_path / "flat"
-    other = saved_run(tmp_path, "other", "best.ckpt", age=30)
-    note_elsewhere(logs, other)
-    flat.mkdir()
-    (flat / "epoch=1.ckpt").write_text("older")
-    (flat / "epoch=2.ckpt").write_text("newer")
-    for number, name in enumerate(("epoch=1.ckpt", "epoch=2.ckpt")):
-        os.utime(flat / name, (1e9 - 10 + number,) * 2)
-    assert newest_run(logs) == tmp_path / "other"
-    for _ in range(2):
-        note_elsewhere(logs, flat)
-        note_elsewhere(logs, logs / "version_0" / "checkpoints")
-    assert elsewhere(logs) == [other, flat]
-    lines = (logs / "elsewhere.txt").read_text().splitlines()
-    assert [Path(line) for line in lines] == [Path("../../other/checkpoints"), Path("../../flat")]
-    assert newest_run(logs) == flat
-    assert find_checkpoint("best", logs) == other / "best.ckpt"
-    assert find_to_resume("last", logs) == flat / "last.ckpt"
-    assert (flat / "last.ckpt").read_text() == "newer"
-    assert elsewhere(tmp_path / "none") == []
-
-
-@pytest.mark.parametrize("links", [True, False])
-def test_a_run_without_its_last_file_goes_on_from_the_newest_one(
-    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*args: object) -> None:
-        raise OSError("no links here")
-
-    if not links:
-        monkeypatch.setattr("os.link", refuse)
-    folder = saved_run(tmp_path, "version_0", "best.ckpt")
-    assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
-    assert (folder / "last.ckpt").read_bytes() == (folder / "best.ckpt").read_bytes()
-    (folder / "last.ckpt").write_text("of its own")
-    assert find_to_resume("last", tmp_path) == folder / "last.ckpt"
-    assert (folder / "last.ckpt").read_text() == "of its own"
-
-
-def written(path: Path, **more: Any) -> Path:
-    content = {
-        "state_dict": {},
-        "hyper_parameters": {"gamma": 0.7, "classes": ["a.b"], "weights": None, "_instantiator": INSTANTIATOR},
-        "datamodule_hyper_parameters": {"dataset": "KMNIST", "batch_size": 7},
-        "pytorch-lightning_version": "2.6.6",
-        "optimizer_states": [{}],
-        "loops": {"fit_loop": {}},
-        **more,
-    }
-    torch.save({name: value for name, value in content.items() if value is not None}, path)
-    return path
 
 
 def test_a_checkpoint_gives_the_arguments_of_model_and_data(tmp_path: Path) -> None:
@@ -411,13 +236,3 @@ def test_what_the_user_names_is_trusted_with_its_module_and_nothing_else() -> No
     settings["network"]["init_args"] = {"block": "my.other.Block"}
     with pytest.raises(CheckpointError, match=r"my\.other\.Block"):
         check_hyperparameters(settings, "x.ckpt", "my.nets.Net")
-
-
-@pytest.mark.parametrize("kind", DAMAGE)
-def test_of_damaged_files_nothing_is_read_or_run(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    path = written(Path("x.ckpt"), state_dict={"w": torch.zeros(3000)})
-    DAMAGE[kind](path)
-    with pytest.raises(CheckpointError, match=r"x\.ckpt .*--ckpt_path=FILE"):
-        read_checkpoint(path)
-    assert [file.name for file in tmp_path.iterdir()] == ["x.ckpt"]

@@ -1,0 +1,137 @@
+"""What single options do: networks and their arguments, help, places, precision."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import TINY, UserNet, checkpoint
+
+import mnist_cnn
+from mnist_cnn import DigitClassifier
+from mnist_cnn.cli import main
+
+Cli = Callable[..., None]
+CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
+
+
+def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("fit", *TINY, "--model.network=conftest.UserNet", "--model.network.init_args.width=12")
+    model = DigitClassifier.load_from_checkpoint(checkpoint(), network=UserNet)
+    assert type(model.network) is UserNet
+    assert model.network.layers[0].out_features == 12
+    assert model.hparams["network"]["init_args"] == {"width": 12, "dropout": 0.0}
+    hint = re.search(r"test it: +python scripts/train.py (.*)", capsys.readouterr().out)
+    assert hint
+    cli(*shlex.split(hint[1]))  # its arguments need not be given again
+    assert "10,000" in capsys.readouterr().out
+
+
+def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
+    options = {
+        "blocks": "[[4,4],[8]]",
+        "hidden": "[20]",
+        "dropout": "0.2",
+        "batch_norm": "true",
+        "scaling": "raw",
+        "initialization": "dezero",
+    }
+    cli(
+        "fit",
+        *TINY,
+        "--trainer.limit_val_batches=2",
+        "--model.network=ConvNet",
+        *(f"--model.network.{k}={v}" for k, v in options.items()),
+    )
+    saved = torch.load(checkpoint(), weights_only=True)["hyper_parameters"]["network"]["init_args"]
+    assert saved == {
+        "blocks": [[4, 4], [8]],
+        "hidden": [20],
+        "dropout": 0.2,
+        "batch_norm": True,
+        "scaling": "raw",
+        "initialization": "dezero",
+    }
+    network = DigitClassifier.load_from_checkpoint(checkpoint()).network
+    assert [tuple(p.shape) for p in network.parameters() if p.ndim > 1][-2:] == [(20, 8 * 7 * 7), (10, 20)]
+    assert network.scale.scaling == "raw"
+    cli("test", "--ckpt_path=best", "--trainer.limit_test_batches=2")
+    preset = next(path for path in CONFIGS if path.stem == "mnist_plus_1")
+    cli("fit", *TINY, "--config", str(preset), "--model.network.scaling=unit")
+    saved = torch.load(checkpoint(1), weights_only=True)["hyper_parameters"]["network"]["init_args"]
+    assert (saved["scaling"], saved["initialization"], saved["blocks"]) == ("unit", "dezero", [[1]])
+
+
+def test_print_config_is_a_config(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli("fit", "--model.learning_rate=0.125", "--print_config")
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text)["model"]["learning_rate"] == 0.125
+    Path("my.yaml").write_text(text)
+    cli("fit", "--config=my.yaml", "--trainer.fast_dev_run=true")
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "export"])
+def test_help_explains_the_options_in_sentences_and_says_where_the_others_are(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["scripts/train.py"])
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 90
+    blocks = {block.split(":")[0].split()[0]: block.split("\n\n")[0] for block in text.split("\n  --")[1:]}
+    assert {"model.network", "data.batch_size", "trainer.accelerator", "config", "help-all", "ckpt_path"} <= set(blocks)
+    used = {"fit": "model.learning_rate", "predict": "data.pictures", "export": "format", "test": "figures.mistakes"}
+    assert verb not in used or used[verb] in blocks
+    assert ("predictions.output" in blocks) == (verb == "predict")
+    for option, block in blocks.items():
+        explanation = " ".join(block.split("\n      ", 1)[1].split())
+        assert len(explanation.split()) > 3, f"--{option} has no words of help"
+        assert explanation.endswith((".", "?")), f"--{option} has no whole sentence"
+    if verb == "fit":
+        with pytest.raises(SystemExit, match="0"):
+            main([verb, "--help-all"])
+        text = capsys.readouterr().out
+        assert "--trainer.reload_dataloaders_every_n_epochs" in text
+        assert "torch.ao.nn" not in text
+        with pytest.raises(SystemExit, match="0"):
+            main([verb, "--model.network.help=MLP"])
+        assert "hidden" in capsys.readouterr().out
+
+
+def test_logs_go_where_default_root_dir_says(cli: Cli, tmp_path: Path) -> None:
+    cli("fit", *TINY, "--trainer.default_root_dir=elsewhere")
+    assert (tmp_path / "elsewhere" / checkpoint()).exists()
+    cli("test", "--ckpt_path=best", "--trainer.default_root_dir=elsewhere", "--trainer.limit_test_batches=2")
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+
+
+def test_without_a_logger(cli: Cli) -> None:
+    cli("fit", *TINY, "--trainer.logger=false", "--trainer.enable_progress_bar=false")
+    assert Path("checkpoints/best.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "hidden"), [((), 16), (("--model.network.hidden=7",), 7), (("--config=mine.yaml",), 16)]
+)
+def test_a_network_of_one_s_own_keeps_its_own_defaults(cli: Cli, options: tuple[str, ...], hidden: int) -> None:
+    Path("mine.py").write_text(
+        "from torch import nn\n\n\nclass Mine(nn.Sequential):\n    def __init__(self, hidden: int = 16) -> None:\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(784, hidden), nn.Linear(hidden, 10))\n\n"
+        "    def forward(self, images):\n        return super().forward(images.float())\n"
+    )
+    Path("mine.yaml").write_text("model: {network: {class_path: mine.Mine}}\n")
+    chosen = () if "--config=mine.yaml" in options else ("--model.network=mine.Mine",)
+    cli("fit", *chosen, *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1")
+    config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
+    assert config["model"]["network"] == {"class_path": "mine.Mine", "init_args": {"hidden": hidden}}
+
+
+def test_double_precision(cli: Cli) -> None:
+    cli("fit", "--trainer.precision=64-true", "--trainer.fast_dev_run=true")
