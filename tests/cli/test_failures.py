@@ -38,9 +38,7 @@ def test_an_unwritable_data_dir(cli: Cli, fails: Fails, monkeypatch: pytest.Monk
 
 
 def test_a_network_in_the_current_folder_and_one_with_a_mistake(cli: Cli, fails: Fails) -> None:
-    Path("my_network.py").write_text(
-        "from conftest import TINY, UserNet, checkpoint\n\nclass MyNet(UserNet):\n    pass\n"
-    )
+    Path("my_network.py").write_text("from conftest import UserNet\n\nclass MyNet(UserNet):\n    pass\n")
     cli("fit", "--model.network=my_network.MyNet", "--trainer.fast_dev_run=true")
     line = fails(cli, "fit", "--model.network=conftest.ElevenClasses", "--trainer.fast_dev_run=true")
     assert re.search(r"ElevenClasses returned \[200, 11\] .* must return \[200, 10\]", line)

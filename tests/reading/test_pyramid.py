@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mnist_cnn.networks.detector import STRIDE, DetectorOutput
-from mnist_cnn.reading.detection import Detection, _merged, detect
+from mnist_cnn.reading.detection import Detection, detect
 from mnist_cnn.reading.form import to_mnist
 
 
@@ -153,31 +153,6 @@ def test_the_image_of_a_digit_has_its_own_ink_alone() -> None:
     assert found.images(np.array([], int), np.array([0])).shape == (0, 28, 28)
 
 
-def test_what_holds_several_sure_digits_is_none_however_sure() -> None:
-    def merged(boxes: list[tuple[float, ...]]) -> list[int]:
-        scores = torch.tensor([0.97, *[0.9] * (len(boxes) - 1)])
-        return _merged(scores, torch.full((len(boxes), 10), 0.1), torch.tensor(boxes))[0]
-
-    digits = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
-    assert merged([(0, 0, 110, 70), *digits]) == [1, 2, 3]
-    rings = [(20.0, 2.0, 50.0, 32.0), (18.0, 34.0, 52.0, 68.0)]  # of an 8
-    assert merged([(15, 0, 55, 70), *rings]) == [0]
-
-
-def test_thin_digits_far_apart_are_all_kept() -> None:
-    boxes = torch.tensor([(20.0 + 40 * k, 20.0, 21.5 + 40 * k, 60.0) for k in range(3)])
-    kept, _ = _merged(torch.tensor([0.7, 0.9, 0.8]), torch.full((3, 10), 0.1), boxes)
-    assert kept == [1, 2, 0]
-
-
-def test_the_surest_of_digits_on_each_other_count_against_a_box_around_them() -> None:
-    whole, left, middle, right = (0.0, 0, 110, 70), (5.0, 10, 35, 60), (40.0, 10, 70, 60), (75.0, 10, 105, 60)
-    blurred = [(20.0, 10, 55, 60), (55.0, 10, 90, 60)]  # between two digits each
-    boxes = torch.tensor([whole, *blurred, left, middle, right])
-    scores = torch.tensor([0.95, 0.5, 0.5, 0.9, 0.9, 0.9])
-    assert 0 not in _merged(scores, torch.full((6, 10), 0.1), boxes)[0]
-
-
 def test_finer_scales_are_taken_from_the_picture_itself() -> None:
     stripes = np.tile(np.array((0, 255), np.uint8), 150)  # of one pixel each
     picture = np.broadcast_to(stripes[None, :, None], (*SHAPE, 3))
@@ -203,3 +178,46 @@ def test_of_digits_below_each_other_each_has_its_own_ink() -> None:
     images = found.images(np.array([0, 1]), np.array([0, 1]))
     for image, box in zip(images, (upper, lower), strict=True):
         assert (image == filled(box)).all()
+
+
+def test_where_enough_sure_digits_are_large_a_scale_is_left_out() -> None:
+    factors = [1.5**k for k in range(-5, 1)]  # at the third, digits of 60 pixels are found; the last shows all of them
+
+    def sizes(enough: int | None, score: float = 0.99, height: int = 60) -> list[tuple[int, int]]:
+        digits = [(score, label, (20 + 90 * label, 60, 60 + 90 * label, 60 + height)) for label in range(3)]
+        network = Tells(SHAPE, factors, *digits)
+        detect(network, np.full((*SHAPE, 3), 250, np.uint8), 245, 0, enough)  # type: ignore[arg-type]
+        return network.sizes
+
+    whole = sizes(None)
+    assert len(whole) == 6
+    assert sizes(3) == whole[:-1]
+    assert sizes(4) == whole
+    assert sizes(3, score=0.95) == whole
+    assert sizes(3, height=52) == whole
+
+
+def test_ink_goes_to_the_digit_that_it_points_to_however_far_away() -> None:
+    left, right = (100, 60, 140, 100), (140, 60, 180, 100)
+
+    class Crossing(Tells):
+        """The left digit's last stroke lies beyond its middle way to the other one."""
+
+        def strokes(self, output: DetectorOutput) -> tuple[torch.Tensor, torch.Tensor]:
+            ink, owner = super().strokes(output)
+            width = ink.shape[3]
+            across = (width - 32) / SHAPE[1]
+            columns = torch.arange(width) + 0.5
+            reached = (columns > 16 + 140 * across) & (columns < 16 + 150 * across) & (ink[0, 0] > 0)
+            owner[0, 0][reached] = ((16 + 120 * across - columns) / 28).expand_as(ink[0, 0])[reached]
+            return ink, owner
+
+    images = []
+    for kind in (Tells, Crossing):
+        network = kind(SHAPE, FACTORS, (0.9, 3, left), (0.8, 5, right))
+        found = detect(network, np.full((*SHAPE, 3), 250, np.uint8), 150, 2)  # type: ignore[arg-type]
+        images.append(found.images(np.array([0, 1]), np.array([0, 1])))
+    wide, narrow = ((image > 127).any(axis=0).sum() / (image > 127).any(axis=1).sum() for image in images[1])
+    assert (images[0][0] == filled(left)).all()
+    assert wide > 1.15
+    assert narrow < 0.85
