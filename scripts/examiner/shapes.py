@@ -50,6 +50,21 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "9 not closed": (".44,.1 .24,.01 .05,.18 .08,.42 .26,.49 .4,.42", ".53,.08 .53,.5 .51,1"),
 }
 
+ODD: dict[str, tuple[str, ...]] = {
+    "0 like a 6": (".52,.0 .2,.08 .02,.5 .12,.88 .35,.98 .56,.8 .52,.42 .32,.3 .1,.42",),
+    "1 like a 7": ("0,.3 !.5,.0 .34,1",),
+    "1 like a roof": ("0,.92 !.36,0 .72,.95",),
+    "2 like a z": ("0,.04 !.6,.02 !.0,.97 .3,.96 .64,.98",),
+    "3 like a z with a tail": (".02,.02 !.55,.02 !.18,.4 .46,.5 .5,.8 .3,1.2 .04,1.22 .06,1.08 .6,.8",),
+    "3 like an 8": (".12,.24 .28,.02 .5,.14 .44,.36 .25,.46 .52,.56 .58,.78 .36,.98 .08,.88 .08,.68 .3,.48",),
+    "4 like a 9": (".48,.04 .3,.08 !.04,.5 .3,.5 !.54,.46", ".5,.02 .53,.5 .5,1"),
+    "5 like a 6": (".5,.02 !.16,.04 !.06,.5 .3,.42 .52,.6 .48,.88 .25,1 .06,.86 .1,.62 .2,.52",),
+    "5 like an s": (".55,.08 .32,.0 .08,.14 .14,.38 .42,.54 .56,.76 .34,.99 .02,.9",),
+    "8 open above": (".05,.0 .3,.46 .54,.76 .44,.98 .16,.98 .04,.76 .3,.44 .58,.0",),
+    "9 like a g": (".52,.2 .35,.0 .08,.1 .05,.36 .28,.46 .5,.3 !.54,.06 .55,.75 .42,1.15 .14,1.18 .06,1 .6,.74",),
+}
+"""Shapes of some hands that are another digit's in MNIST, or no digit's. No picture of the examiner has them."""
+
 SIGNS = {
     "-": ("0,.56 .15,.56 .3,.55",),
     ".": (".02,.96 .04,1 .05,.98",),
@@ -74,7 +89,7 @@ class Hand:
     """How somebody writes.
 
     Attributes:
-        shapes: What this hand makes of each digit; names of `SHAPES`, at least one for each digit.
+        shapes: What this hand makes of each digit; names of `SHAPES` or `ODD`, at least one for each digit.
         width: How much wider than usual.
         slant: To the right: the tangent of its angle.
         unsteady: Deviation of each point in heights of a digit.
@@ -90,7 +105,7 @@ class Hand:
     def draw(self, rng: Rng, text: str) -> Glyph:
         """A digit or a sign, or the shape of a name."""
         names = [text] if text in SHAPES and len(text) > 1 else [name for name in self.shapes if name[0] == text]
-        strokes = SIGNS[text] if text in SIGNS else SHAPES[str(rng.choice(names))]
+        strokes = SIGNS[text] if text in SIGNS else (SHAPES | ODD)[str(rng.choice(names))]
         lines = [through(rng, stroke, self.unsteady) for stroke in strokes]
         phase = rng.uniform(0, 2 * math.pi, 2)
         for line in lines:
