@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from mnist_cnn.checkpoints import (
     DETECTOR,
@@ -65,6 +66,24 @@ def test_best_and_last_are_those_of_the_newest_run_that_has_one(tmp_path: Path) 
     saved_run(tmp_path, "version_9")
     assert find_checkpoint("last", tmp_path) == older / "last.ckpt"
     assert find_to_resume("last", tmp_path) is None  # the newest run has none
+
+
+@pytest.mark.parametrize(("kept", "missing"), [("last", "best"), ("best", "last")])
+def test_where_no_run_kept_one_of_the_two_the_other_is_named(tmp_path: Path, kept: str, missing: str) -> None:
+    saved_run(tmp_path, "version_0", f"{kept}.ckpt")
+    with pytest.raises(CheckpointNotFoundError, match=f"kept its {missing} checkpoint: give --ckpt_path={kept}"):
+        find_checkpoint(missing, tmp_path)
+
+
+def test_a_best_one_of_another_name_is_the_one_that_the_last_one_knows(tmp_path: Path) -> None:
+    folder = saved_run(tmp_path, "version_0", "epoch=2.ckpt", "epoch=4.ckpt")
+    callbacks = {"others": {"seen": 1}, "checkpoint": {"best_model_path": "/where/it/was/trained/epoch=2.ckpt"}}
+    needed = {"state_dict": {}, "hyper_parameters": {}, "pytorch-lightning_version": "2.6.6"}
+    torch.save({"callbacks": callbacks, **needed}, folder / "last.ckpt")
+    assert find_checkpoint("best", tmp_path) == folder / "epoch=2.ckpt"
+    assert find_checkpoint("last", tmp_path) == folder / "last.ckpt"
+    (folder / "best.ckpt").touch()
+    assert find_checkpoint("best", tmp_path) == folder / "best.ckpt"
 
 
 def test_the_newest_run_is_one_by_its_name_or_by_what_it_has(tmp_path: Path) -> None:
