@@ -53,7 +53,8 @@ def load_classifier(path: Path) -> Classifier:
     fit_head(network, DIGITS, classes or DIGITS)
     load_weights(network, content["state_dict"], path)
     temperature, shift = settings.get("temperature", 1.0), settings.get("test_time_shift", 0)
-    return Classifier(network, temperature, shift, classes).eval()
+    classifier = Classifier(network, temperature, shift, classes).eval()
+    return classifier.to(memory_format=torch.channels_last)  # half the time on a CPU
 
 
 def load_detector(path: Path = DETECTOR) -> DetectorNet:

@@ -115,11 +115,11 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     found = detection.digits
     sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else BESIDE))
     boxes, scores = found.boxes[sure], found.scores[sure]
+    likely = scores * found.probabilities[sure].max(axis=1)  # letters and fingers are less
     if layout == "page":
-        likely = scores * found.probabilities[sure].max(axis=1)  # letters are less
         rows = [row for row in page_rows(boxes) if likely[row].mean() >= SCORE] if len(boxes) else []
     else:
-        row = the_row(boxes, scores) if layout == "row" else the_digit(boxes, scores, shape)
+        row = the_row(boxes, likely) if layout == "row" else the_digit(boxes, likely, shape)
         rows = [row] if row and (layout == "digit" or scores[row].max() >= SCORE) else []
     numbers = [sure[row] for row in rows]
     order = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)

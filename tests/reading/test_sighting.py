@@ -88,6 +88,20 @@ def test_a_row_has_likely_digits_beside_sure_ones(sees: Any) -> None:
     assert looked().lengths == [3]
 
 
+@pytest.mark.parametrize("layout", ["row", "digit"])
+def test_what_is_meant_is_surely_a_digit_rather_than_large(sees: Any, layout: Layout) -> None:
+    size = 40 if layout == "row" else 50
+    fingers = [(0.9, 1, (220.0 + 30 * k, 180, 240 + 30 * k, 180 + size)) for k in range(3 if layout == "row" else 1)]
+    digits = [digit(k, label=2) for k in range(3)] if layout == "row" else [(0.9, 2, (220.0, 80, 240, 120))]
+    seen = Detected(*fingers, *digits)
+    sees(seen)
+    assert set(text(looked(layout))) == {"1"}
+    seen.digits.probabilities[: len(fingers)] = 0.05
+    seen.digits.probabilities[: len(fingers), 1] = 0.55  # which digit a finger is, nobody knows
+    sees(seen)
+    assert set(text(looked(layout))) == {"2"}
+
+
 def test_a_digit_is_read_however_doubtful(sees: Any) -> None:
     sees(Detected(digit(0, 0.05, label=5)))
     assert (text(looked("digit")), looked("digit").lengths) == ("5", [1])
