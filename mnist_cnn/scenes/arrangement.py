@@ -1,5 +1,8 @@
 """Where signs stand on a sheet: alone, in rows, in lines and columns, in the cells of a form, among words."""
 
+import math
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -15,28 +18,10 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     size = float(np.exp(rng.uniform(np.log(12), np.log(62))))
     if rng.random() < 0.4:
         size = float(rng.uniform(16, 40))
-    kind = rng.choice(8, p=[0.16, 0.27, 0.14, 0.09, 0.13, 0.09, 0.06, 0.06])
-    if kind == 0:
-        _alone(sheet, hand, size, rng)
-    elif kind == 1:
-        _line(sheet, hand, size, rng.uniform(-0.2, 0.9) * (side - size), rng)
-    elif kind == 2:
-        _lines(sheet, hand, size, rng)
-    elif kind == 3:
-        _cells(sheet, hand, min(size, side / 3), rng)
-    elif kind == 4:
-        if rng.random() < 0.35:
-            _text(sheet, hand, size, rng)
-        else:
-            for _ in range(int(rng.integers(0, 3))):
-                _line(sheet, hand, size, rng.uniform(0, side), rng, rng.uniform(0, 0.7 * side))
-            write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng, full=True)
-    elif kind == 6:
-        _note(sheet, hand, min(size, side / 4), rng)
-    elif kind == 7:
-        _form(sheet, hand, min(size, side / 4), rng)
-    if kind == 5 or rng.random() < 0.06:
-        draw_doodles(sheet.written, size, rng)
+    put, most = KINDS[rng.choice(len(KINDS), p=[share for share, *_ in KINDS])][1:]
+    put(sheet, hand, min(size, most * side), rng)
+    if put is not _doodles and rng.random() < 0.06:
+        _doodles(sheet, hand, size, rng)
     if rng.random() < 0.1:
         print_words(sheet.printed, size * rng.uniform(0.3, 1.0), rng)
     if rng.random() < 0.15:
@@ -44,6 +29,26 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     if rng.random() < 0.06:
         _strike(sheet, size, rng)
     return sheet
+
+
+def _row(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """One row."""
+    _line(sheet, hand, size, rng.uniform(-0.2, 0.9) * (sheet.side - size), rng)
+
+
+def _words(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Words, and numbers among them."""
+    if rng.random() < 0.35:
+        _text(sheet, hand, size, rng)
+        return
+    for _ in range(int(rng.integers(0, 3))):
+        _line(sheet, hand, size, rng.uniform(0, sheet.side), rng, rng.uniform(0, 0.7 * sheet.side))
+    write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng, full=True)
+
+
+def _doodles(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Small drawings."""
+    draw_doodles(sheet.written, size, rng)
 
 
 def _alone(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
@@ -215,3 +220,16 @@ def _strike(sheet: Sheet, size: float, rng: Rng) -> None:
     start = (round(rng.uniform(-0.2, 0.4) * sheet.side), round(y))
     stop = (round(rng.uniform(0.6, 1.2) * sheet.side), round(y + rng.normal(0, 0.05) * size))
     cv2.line(sheet.written, start, stop, 1.0, thick, cv2.LINE_AA)
+
+
+KINDS: tuple[tuple[float, Callable[[Sheet, Hand, float, Rng], None], float], ...] = (
+    (0.16, _alone, math.inf),
+    (0.27, _row, math.inf),
+    (0.14, _lines, math.inf),
+    (0.09, _cells, 1 / 3),
+    (0.13, _words, math.inf),
+    (0.09, _doodles, math.inf),
+    (0.06, _note, 1 / 4),
+    (0.06, _form, 1 / 4),
+)
+"""Kinds of scenes: how often each is drawn, what draws it, and the largest size of its digits in sides of a sheet."""

@@ -24,6 +24,12 @@ NETWORKS = [
 BY_NAME = [pytest.param(*row, id=f"{row[0]}-{i}") for i, row in enumerate(NETWORKS)]
 
 
+def test_every_network_is_in_the_table() -> None:
+    known = {name for name in networks.__all__ if isinstance(getattr(networks, name), type)}
+    all_of_them = {name for name in known if issubclass(getattr(networks, name), networks.Network)}
+    assert {name for name, *_ in NETWORKS} == all_of_them - {"Network"}
+
+
 @pytest.mark.parametrize(("name", "arguments", "parameters"), BY_NAME)
 def test_shape_dtype_size_and_batch_independence(name: str, arguments: dict, parameters: int) -> None:
     network = getattr(networks, name)(**arguments).eval()
