@@ -16,15 +16,20 @@ def progress_bar() -> ProgressBar:
     return TerminalBar(refresh_rate=20, leave=True) if sys.stdout.isatty() else EpochLines()
 
 
+SCORES = ("f_score", "accuracy")
+"""What is shown while a network learns: the detector's and the classifier's; the first one that is there."""
+
+
 class TerminalBar(RichProgressBar):
-    """Lightning's bar with what fits beside it on 80 columns: one accuracy, on validation where there is one."""
+    """Lightning's bar with what fits beside it on 80 columns: one score, on validation where there is one."""
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         """Names and values of the metrics."""
         metrics = super().get_metrics(trainer, pl_module)
         for stage in ("test", "val", "train"):
-            if f"accuracy/{stage}" in metrics:
-                return {stage: metrics[f"accuracy/{stage}"]}
+            for score in SCORES:
+                if f"{score}/{stage}" in metrics:
+                    return {stage: metrics[f"{score}/{stage}"]}
         return {}
 
 
@@ -46,7 +51,7 @@ class EpochLines(ProgressBar):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Prints the metrics of the epoch."""
         metrics = {name: float(value) for name, value in trainer.progress_bar_metrics.items()}
-        texts = [f"{name} {value:.2%}" for name, value in metrics.items() if name.startswith("accuracy")]
+        texts = [f"{name} {value:.2%}" for name, value in metrics.items() if name.startswith(SCORES)]
         texts += [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("loss")]
         if self._enabled:
             most = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""

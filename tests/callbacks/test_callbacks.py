@@ -68,7 +68,7 @@ def test_plain_lines_where_the_output_is_no_terminal(capsys: pytest.CaptureFixtu
     assert isinstance(progress_bar(), EpochLines)
 
 
-def test_the_bar_shows_one_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_shows_one_score(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     bar = progress_bar()
     metrics = {"v_num": 3, "loss/train": 0.1, "accuracy/train": 0.9, "accuracy/val": 0.8}
@@ -76,6 +76,8 @@ def test_the_bar_shows_one_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bar.get_metrics(None, None) == {"val": 0.8}  # type: ignore[arg-type]
     del metrics["accuracy/val"]
     assert bar.get_metrics(None, None) == {"train": 0.9}  # type: ignore[arg-type]
+    metrics |= {"accuracy/val": 0.7, "f_score/val": 0.6}
+    assert bar.get_metrics(None, None) == {"val": 0.6}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1")
     output = capsys.readouterr().out
     assert "network: DetectorNet, 402,221 parameters" in output
+    assert re.search(r"^epoch 2/2: accuracy/val .*, f_score/val .*, loss/train .*, loss/val ", output, re.MULTILINE)
     hint = re.search(r"^test it: +python scripts/train.py (.*)$", output, flags=re.MULTILINE)
     assert hint
     assert "see it:     tensorboard --logdir lightning_logs" in output
