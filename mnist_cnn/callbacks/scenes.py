@@ -42,7 +42,7 @@ class SceneFigures(Callback):
         tiles = []
         for picture, found, ink in zip(pictures, find(output, self.least), output.ink, strict=True):
             digits = "".join(map(str, found.probabilities.argmax(dim=1).tolist()))
-            scores, boxes = (value.cpu().numpy() for value in (found.score, found.boxes))
+            scores, boxes = (value.float().cpu().numpy() for value in (found.score, found.boxes))
             row = Row(digits, 1.0, scores, boxes, np.zeros((len(digits), 28, 28), np.uint8))
             shown = annotated(Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()), [(row, boxes)])
             seen = Image.fromarray((255 * ink[0].sigmoid()).byte().cpu().numpy()).convert("RGB")

@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.data import files
+from mnist_cnn.data.errors import DataError
 from mnist_cnn.data.splits import stratified_sample
 from mnist_cnn.scenes import glyphs, templates
 from mnist_cnn.scenes.glyphs import Glyph
@@ -16,6 +17,8 @@ from mnist_cnn.scenes.pool import Pool
 
 COUNT = 48_000
 """Digits and signs that are written for the scenes of training; a tenth as many for those of validation."""
+FEWEST = 400
+"""So many that digits and other signs are among a tenth of them, too."""
 VAL_DIGITS = 5000
 """Digits of MNIST's training images that are written for the validation scenes alone: those that `val_size=5000` holds
 out."""
@@ -52,18 +55,25 @@ def prepare(data_dir: Path, split: str, count: int) -> None:
 
 
 def load(data_dir: Path, split: str, count: int) -> Pool:
-    """What `prepare` wrote."""
+    """What `prepare` wrote.
+
+    Raises:
+        DataError: So few that no digit or no other sign is among them.
+    """
     stored = torch.load(_path(data_dir, split, count), weights_only=True)
     pixels, shapes = stored["pixels"].numpy(), stored["shapes"].tolist()
     ends = np.cumsum([height * width for height, width in shapes])
     parts = np.split(pixels, ends[:-1])
     labels, pens = stored["labels"].tolist(), stored["pens"].tolist()
-    return Pool(
+    pool = Pool(
         [
             Glyph(part.reshape(height, width, 2), label, pen)
             for part, (height, width), label, pen in zip(parts, shapes, labels, pens, strict=True)
         ]
     )
+    if not (pool.digits and pool.signs):
+        raise DataError(f"--data.glyphs={count} leaves some scenes without digits or signs: give {FEWEST} or more")
+    return pool
 
 
 def fingerprint() -> bytes:

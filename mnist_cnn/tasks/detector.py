@@ -60,7 +60,11 @@ class DigitDetector(L.LightningModule):
 
     def training_step(self, batch: SceneBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
-        return self._loss(self(batch.pictures), batch, "train")
+        pictures = batch.pictures
+        if pictures.is_cpu and (torch.is_autocast_enabled("cpu") or self.dtype != torch.float32):
+            # Channels last, oneDNN 3.12 reads memory that nobody wrote: gradients of dilated convolutions become NaN.
+            pictures = pictures.contiguous()
+        return self._loss(self(pictures), batch, "train")
 
     def validation_step(self, batch: SceneBatch, batch_idx: int) -> None:
         """Losses, and how many digits are found."""
