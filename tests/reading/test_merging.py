@@ -1,49 +1,71 @@
-"""Which of the boxes that were found are digits."""
+"""Which of the boxes that were found are digits, and what is said of each."""
 
 import pytest
 import torch
 
 from mnist_cnn.reading.detection import _merged
 
+Box = tuple[float, ...]
+IN_A_BOX = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
+
+
+def merged(*scored: tuple[float, Box], digits: list[int] | None = None) -> tuple[list[int], torch.Tensor]:
+    """The numbers of what is kept, and its answers; each box has a score and is surely its digit."""
+    scores, boxes = (torch.tensor(values, dtype=torch.float32) for values in zip(*scored, strict=True))
+    labels = torch.tensor(digits or [0] * len(scores))
+    return _merged(scores, torch.nn.functional.one_hot(labels, 10).float(), boxes)
+
+
+def kept(*scored: tuple[float, Box]) -> list[int]:
+    return merged(*scored)[0]
+
 
 def test_what_holds_several_sure_digits_is_none_however_sure() -> None:
-    def merged(boxes: list[tuple[float, ...]]) -> list[int]:
-        scores = torch.tensor([0.97, *[0.9] * (len(boxes) - 1)])
-        return _merged(scores, torch.full((len(boxes), 10), 0.1), torch.tensor(boxes))[0]
-
-    digits = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
-    assert merged([(0, 0, 110, 70), *digits]) == [1, 2, 3]
+    assert kept((0.97, (0, 0, 110, 70)), *((0.9, box) for box in IN_A_BOX)) == [1, 2, 3]
     rings = [(20.0, 2.0, 50.0, 32.0), (18.0, 34.0, 52.0, 68.0)]  # of an 8
-    assert merged([(15, 0, 55, 70), *rings]) == [0]
+    assert kept((0.97, (15, 0, 55, 70)), *((0.9, ring) for ring in rings)) == [0]
 
 
-def test_thin_digits_far_apart_are_all_kept() -> None:
-    boxes = torch.tensor([(20.0 + 40 * k, 20.0, 21.5 + 40 * k, 60.0) for k in range(3)])
-    kept, _ = _merged(torch.tensor([0.7, 0.9, 0.8]), torch.full((3, 10), 0.1), boxes)
-    assert kept == [1, 2, 0]
+@pytest.mark.parametrize(("others", "is_kept"), [(0.8, False), (0.7, True)])
+def test_how_sure_the_digits_in_a_box_must_be(others: float, is_kept: bool) -> None:
+    found = kept((0.75, (0, 0, 110, 70)), *((others, box) for box in IN_A_BOX))
+    assert (0 in found) == is_kept  # 2.4 and 2.1, and 1.5 more than its own is 2.25
 
 
 def test_the_surest_of_digits_on_each_other_count_against_a_box_around_them() -> None:
-    whole, left, middle, right = (0.0, 0, 110, 70), (5.0, 10, 35, 60), (40.0, 10, 70, 60), (75.0, 10, 105, 60)
     blurred = [(20.0, 10, 55, 60), (55.0, 10, 90, 60)]  # between two digits each
-    boxes = torch.tensor([whole, *blurred, left, middle, right])
-    scores = torch.tensor([0.95, 0.5, 0.5, 0.9, 0.9, 0.9])
-    assert 0 not in _merged(scores, torch.full((6, 10), 0.1), boxes)[0]
+    sharp = [(5.0, 10, 35, 60), (40.0, 10, 70, 60), (75.0, 10, 105, 60)]
+    found = kept((0.95, (0, 0, 110, 70)), *((0.5, box) for box in blurred), *((0.9, box) for box in sharp))
+    assert 0 not in found
 
 
-@pytest.mark.parametrize(("others", "kept"), [(0.8, False), (0.7, True)])
-def test_how_sure_the_digits_in_a_box_must_be(others: float, kept: bool) -> None:
-    boxes = torch.tensor([(0.0, 0, 110, 70), *((10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3))])
-    scores = torch.tensor([0.75, *[others] * 3])  # 2.4 and 2.1, and 1.5 more than its own is 2.25
-    assert (0 in _merged(scores, torch.full((4, 10), 0.1), boxes)[0]) == kept
+@pytest.mark.parametrize("moved", [2, 14])
+def test_a_digit_that_is_found_twice_in_a_box_counts_once(moved: float) -> None:
+    twice = [(10.0 + x, 20, 34.0 + x, 56) for x in (0, moved, 50, 50 + moved)]  # the second time, almost half of it
+    assert 0 in kept((0.95, (0, 0, 110, 70)), *((0.9, box) for box in twice))
 
 
-def test_a_digit_that_is_found_twice_in_a_box_counts_once() -> None:
-    twice = [(10.0, 20, 34, 56), (12.0, 20, 36, 56), (60.0, 20, 84, 56), (62.0, 20, 86, 56)]
-    boxes = torch.tensor([(0.0, 0, 110, 70), *twice])
-    assert 0 in _merged(torch.tensor([0.95, 0.9, 0.9, 0.9, 0.9]), torch.full((5, 10), 0.1), boxes)[0]
+def test_thin_digits_far_apart_are_all_kept() -> None:
+    thin = [(20.0 + 40 * k, 20.0, 21.5 + 40 * k, 60.0) for k in range(3)]
+    assert kept((0.7, thin[0]), (0.9, thin[1]), (0.8, thin[2])) == [1, 2, 0]
 
 
-def test_a_neighbour_that_overlaps_a_little_is_kept() -> None:
-    boxes = torch.tensor([(0.0, 0, 30, 40), (20.0, 0, 50, 40), (9.0, 0, 39, 40)])  # a fifth, and more than a half
-    assert _merged(torch.tensor([0.9, 0.8, 0.7]), torch.full((3, 10), 0.1), boxes)[0] == [0, 1]
+@pytest.mark.parametrize(
+    ("other", "is_kept"),
+    [
+        ((20, 0, 50, 40), True),  # a third of each, a fifth of both
+        ((13, 0, 43, 40), False),  # more than half of each, but less than half of both
+        ((9, 0, 39, 40), False),
+        ((24, 10, 34, 20), True),  # small, and half in the other
+        ((23, 10, 33, 20), False),  # small, and more than half in it
+    ],
+)
+def test_a_neighbour_is_kept_if_it_overlaps_but_a_little(other: Box, is_kept: bool) -> None:
+    assert kept((0.9, (0, 0, 30, 40)), (0.8, other)) == ([0, 1] if is_kept else [0])
+
+
+def test_boxes_of_the_same_digit_answer_together_by_the_square_of_their_scores() -> None:
+    whole, like, other = (0, 0, 30, 40), (0, 0, 30, 26), (0, 0, 30, 19)  # two thirds of it, and less than half
+    numbers, answers = merged((0.9, whole), (0.6, like), (0.8, other), digits=[3, 5, 7])
+    assert numbers == [0]
+    assert answers[0, [3, 5, 7]].tolist() == pytest.approx([0.81 / 1.17, 0.36 / 1.17, 0])

@@ -164,12 +164,13 @@ def test_finer_scales_are_taken_from_the_picture_itself() -> None:
     assert contrast[4] > 60
 
 
-def test_small_pictures_are_enlarged_smoothly() -> None:
-    shape = (40, 40)
-    edge = np.repeat(np.where(np.arange(40) < 20, 50, 200).astype(np.uint8)[None, :, None], 40, axis=0)
-    network = Tells(shape, [1.0, 1.5])
+@pytest.mark.parametrize("shape", [(40, 40), (40, 52), (52, 40)])
+def test_small_pictures_are_enlarged_smoothly(shape: tuple[int, int]) -> None:
+    edge = np.repeat(np.where(np.arange(shape[1]) < 20, 50, 200).astype(np.uint8)[None, :, None], shape[0], axis=0)
+    coarser = shape[0] > 42  # and there is a scale more
+    network = Tells(shape, [1 / 1.5, 1.0, 1.5][1 - coarser :])
     detect(network, np.repeat(edge, 3, axis=2), 320)  # type: ignore[arg-type]
-    across = network.seen[1][0, 0, 46].unique()
+    across = network.seen[-1][0, 0, 46].unique()
     assert ((across > 70) & (across < 180)).any()
 
 
@@ -222,3 +223,20 @@ def test_ink_goes_to_the_digit_that_it_points_to_however_far_away() -> None:
     assert (images[0][0] == filled(left)).all()
     assert wide > 1.15
     assert narrow < 0.85
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_ink_that_points_nowhere_goes_to_the_nearer_digit(down: bool) -> None:
+    class Undecided(Tells):
+        def strokes(self, output: DetectorOutput) -> tuple[torch.Tensor, torch.Tensor]:
+            ink, owner = super().strokes(output)
+            return ink, torch.zeros_like(owner)
+
+    first, second = (100, 60, 120, 80), (100, 80, 120, 100) if down else (120, 60, 140, 80)
+    network = Undecided(SHAPE, [1.5**k for k in range(-4, 1)], (0.9, 3, first), (0.8, 5, second))
+    found = detect(network, np.full((*SHAPE, 3), 250, np.uint8), 245, 0)  # type: ignore[arg-type]
+    images = found.images(np.array([0, 1]), np.array([0, 1]))
+    square = np.zeros((40, 40), np.float32)
+    square[10:30, 10:30] = 1  # both are of this size, and end where the other one begins
+    for image in images:
+        assert (image == to_mnist(square)).all()
