@@ -28,9 +28,7 @@ LARGE, SURE = 54, 0.9
 LARGEST_SCALE = 2.0
 """How much small pictures are enlarged at most."""
 COARSEST = 28
-"""Pixels: size from which on a scale is too coarse even for a digit that fills the picture."""
-WIDEST = 1.7
-"""How many times as wide as high a digit is at most."""
+"""Pixels: long side from which on a scale is too coarse even for a digit that fills the picture."""
 BORDER = 16
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
@@ -134,7 +132,7 @@ def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enou
     height, width = picture.shape[:2]
     first = min(1.0, side / math.sqrt(height * width))
     middling = _resized(picture, (height, width), first)
-    coarser = max(0, math.floor(math.log(first * max(height, width / WIDEST) / COARSEST, STEP)))
+    coarser = max(0, math.floor(math.log(first * max(height, width) / COARSEST, STEP)))
     sure: list[float] = []  # sizes in pixels of the picture
     found, has_small = False, False
     for k in range(-coarser, finer + 1):
