@@ -48,7 +48,9 @@ def test_archives_that_the_user_put_there_are_unpacked_and_read(
         resources.append((f"{name}.gz", hashlib.md5(content).hexdigest()))
     monkeypatch.setattr(datasets.FashionMNIST, "resources", resources)
     assert "archives" in prepare("FashionMNIST", tmp_path)
-    assert load("FashionMNIST", tmp_path, train=False)[1][:3].tolist() == [7, 2, 1]
+    images, labels = load("FashionMNIST", tmp_path, train=False)
+    assert labels[:3].tolist() == [7, 2, 1]
+    assert torch.equal(images, load("MNIST", mnist_dir, train=False)[0])
     (raw / NAME).write_bytes(b"half")  # as an interrupted unpacking leaves it
     assert "archives" in prepare("FashionMNIST", tmp_path)
     assert load("FashionMNIST", tmp_path, train=False)[1][:3].tolist() == [7, 2, 1]
@@ -72,7 +74,9 @@ def test_emnist_is_turned_upright_and_qmnist_has_plain_labels(mnist_dir: Path, t
     rows = b"".join(int(label).to_bytes(4, "big") + bytes(28) for label in labels[:10])
     content = bytes.fromhex("00000c02") + (10).to_bytes(4, "big") + (8).to_bytes(4, "big") + rows
     (raw / "qmnist-test-labels-idx2-int").write_bytes(content)
-    assert torch.equal(load("QMNIST", tmp_path, train=False)[1], labels[:10])
+    upright, plain = load("QMNIST", tmp_path, train=False)
+    assert torch.equal(upright, images[:10])
+    assert torch.equal(plain, labels[:10])
 
 
 def test_unreadable_files_of_other_data_sets_name_the_folder(tmp_path: Path) -> None:
