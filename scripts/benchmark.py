@@ -10,6 +10,7 @@ epoch    one epoch of the default network, 60,000 digits: `fit` with all its def
 ladder   training from nothing to a given accuracy: the presets of this project and three known recipes
 startup  how long the command line takes to do next to nothing
 ddp      one epoch in one process and in two
+logging  one epoch of `fit` with and without points within it in TensorBoard
 """
 
 import json
@@ -29,7 +30,7 @@ from mnist_cnn.data import files
 from mnist_cnn.hardware import has_bfloat16
 from mnist_cnn.start import fail
 
-Race = Literal["epoch", "ladder", "startup", "ddp"]
+Race = Literal["epoch", "ladder", "startup", "ddp", "logging"]
 
 
 def main(
@@ -71,7 +72,7 @@ def pick(race: str, names: Sequence[str] | None) -> list[str]:
     chosen = [name for name in RACES[race] if names is None or name in names]
     if names is None and "fit_bf16" in chosen and not has_bfloat16("cpu"):
         chosen.remove("fit_bf16")
-        print(f"{race}: without fit_bf16, for want of bfloat16 instructions; --sides fit fit_bf16 runs it all the same")
+        print(f"{race}: without fit_bf16, for want of bfloat16 instructions; --sides=[fit,fit_bf16] runs it, too")
     return chosen
 
 

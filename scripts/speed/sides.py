@@ -146,6 +146,12 @@ RACES: dict[str, dict[str, Side]] = {
         "bare_loop": Side("a bare loop over the same tensors", bare_loop, environment=THREADS),
         "torchvision": Side("torchvision `MNIST` + `ToTensor` + `DataLoader`", torchvision_loop),
     },
+    "logging": {
+        "points": Side("`fit`, a point in TensorBoard every 50 steps", lambda seed: fit(seed, *DEFAULT)),
+        "none": Side(
+            "the same, none within an epoch", lambda seed: fit(seed, *DEFAULT, "--trainer.log_every_n_steps=1000")
+        ),
+    },
     "ladder": {
         **{name: preset(name) for name in ("fast", "strong", "accurate")},
         "train_mnist_fast": Side("tuomaso/train_mnist_fast, its one epoch", peer("train_mnist_fast")),
