@@ -216,3 +216,7 @@ def test_the_reason_why_a_file_cannot_be_read_is_one_line(
     monkeypatch.setattr(datasets, "KMNIST", fail)
     with pytest.raises(DataError, match=rf"cannot read KMNIST in .* \({said}\): delete"):
         load("KMNIST", tmp_path, train=True)
+
+
+def test_the_list_of_unconfirmed_labels_is_the_one_that_was_published() -> None:
+    assert (len(files.UNCONFIRMED_TEST_LABELS), sum(files.UNCONFIRMED_TEST_LABELS)) == (15, 68_696)
