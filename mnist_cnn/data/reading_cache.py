@@ -38,6 +38,10 @@ class Found(NamedTuple):
     """By how many quarter turns to the left it was turned to read it."""
 
 
+TENSORS = ("images", "boxes", "scores", "votes")
+"""The fields of `Found` that are tensors."""
+
+
 class ReadingCache:
     """Reads labelled pictures, those that were read before by looking it up; another reader begins anew."""
 
@@ -52,7 +56,12 @@ class ReadingCache:
         try:
             stored = torch.load(self.path, weights_only=True)
             if stored["reader"] == self._reader:
-                self._before = stored["found"]
+                parts = (stored[name].split(stored["counts"]) for name in TENSORS)
+                values = zip(*parts, stored["turns"], strict=True)
+                self._before = {
+                    key: dict(zip((*TENSORS, "turns"), one, strict=True))
+                    for key, one in zip(stored["keys"], values, strict=True)
+                }
         except Exception:  # none yet, or a damaged one
             pass
 
@@ -88,9 +97,17 @@ class ReadingCache:
         """Keeps what was used now; nothing where the folder cannot be written."""
         if self._now.keys() == self._before.keys():
             return
+        found = self._now.values()  # stored as a few tensors: thousands take a second to load
+        stored = {
+            "reader": self._reader,
+            "keys": list(self._now),
+            "counts": [len(one["images"]) for one in found],
+            "turns": [one["turns"] for one in found],
+            **{name: torch.cat([one[name] for one in found]) for name in TENSORS},
+        }
         try:
             with replacing(self.path) as file:
-                torch.save({"reader": self._reader, "found": self._now}, file)
+                torch.save(stored, file)
         except OSError:
             pass
 
