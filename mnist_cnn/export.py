@@ -62,7 +62,7 @@ class DigitTrainer(Trainer):
             ExportError: The file cannot be made or written, or its results differ by more than 0.0001.
         """
         format = format or ("pt2" if Path(output or "").suffix.lower() == ".pt2" else "onnx")
-        path = Path(output or f"digits.{format}")
+        path = Path(output or f"digits.{format}").expanduser()
         _check_path(path, format)
         if ckpt_path is not None:
             model.load_state_dict(read_checkpoint(Path(ckpt_path))["state_dict"])

@@ -21,6 +21,7 @@ from examiner.mixed import either
 from examiner.scenes import render
 from examiner.shapes import Hand
 from jsonargparse.typing import NonNegativeInt, PositiveInt
+from numpy.typing import NDArray
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.cli.script import run_script
@@ -129,8 +130,7 @@ def table(rows: Sequence[Sequence[str]], seeds: Sequence[int]) -> str:
         losses += list((new - old) / images)
         accuracy = experiments.percent(list(1 - new / images))
         lines.append([
-            name, *(experiments.plain(list(part)) for part in (before, after)), f"{count[0]:.0f}", accuracy,
-            experiments.plain(list(seconds)),
+            name, _spread(before), _spread(after), f"{count[0]:.0f}", accuracy, _spread(seconds),
         ])  # fmt: skip
     header = ["hand", "errors before", "after", "of", "MNIST test accuracy", "seconds of fit"]
     fall, loss = (sum(values) / len(values) for values in (falls, losses))
@@ -138,6 +138,11 @@ def table(rows: Sequence[Sequence[str]], seeds: Sequence[int]) -> str:
         f"\nerrors fall by {fall:.0%} on the mean of the hands; MNIST loses {100 * loss:.3f} points on the mean of the"
         f" runs; seeds {', '.join(map(str, seeds))}\n"
     )
+
+
+def _spread(values: NDArray[np.float64]) -> str:
+    mean, deviation = experiments.spread(values.tolist())
+    return f"{mean:.1f} ± {deviation:.1f}" if len(values) > 1 else f"{mean:.0f}"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,61 @@
 """Contact sheets: each picture with the answers drawn in, beside what the network saw."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
+from mnist_cnn.atomic import replacing
+from mnist_cnn.data.errors import DataError
+from mnist_cnn.reading.folders import CONTACT_SHEET, is_contact_sheet
 from mnist_cnn.reading.results import GREEN, RED, UNSURE, Reading, annotated
 
 COLUMNS, ROWS = 3, 6
 SIDE, GAP, TEXT = 230, 8, 40
 WIDTH, HEIGHT = 2 * SIDE + 3 * GAP, SIDE + 2 * GAP + TEXT
 GROUND = (245, 245, 245)
+
+
+def check_place(path: Path, option: str) -> None:
+    """Refuses to put a contact sheet in the place of another picture.
+
+    Args:
+        path: Of the sheet.
+        option: With which the user chooses it, for the message.
+
+    Raises:
+        DataError: There is another picture.
+    """
+    if path.exists() and not is_contact_sheet(path):
+        raise DataError(f"{path} is there, and no contact sheet is put in its place: choose another file with {option}")
+
+
+def write_contact_sheet(cells: Sequence[tuple[str, Reading]], path: Path, option: str) -> str:
+    """Writes pages of 18 pictures each: FILE.png, FILE-2.png and so on.
+
+    Args:
+        cells: The name and the reading of each picture.
+        path: Of the first page.
+        option: As for `check_place`.
+
+    Returns:
+        Where they are, in words.
+
+    Raises:
+        DataError: They cannot be written.
+    """
+    info, number = PngInfo(), 0
+    info.add_text("Software", CONTACT_SHEET)
+    for number, page in enumerate(contact_sheet(cells), start=1):
+        place = path if number == 1 else path.with_name(f"{path.stem}-{number}.png")
+        check_place(place, option)
+        try:
+            with replacing(place) as file:
+                page.save(file, format="PNG", pnginfo=info)
+        except OSError as error:
+            raise DataError(f"cannot write {place} ({error.strerror}): choose another file with {option}") from error
+    return f"{path}{f' to {path.stem}-{number}.png' if number > 1 else ''}"
 
 
 def contact_sheet(cells: Sequence[tuple[str, Reading]]) -> Iterator[Image.Image]:

@@ -13,9 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from mnist_cnn.atomic import replacing
 from mnist_cnn.calibration import Reliability
-from mnist_cnn.callbacks.contact_sheet import contact_sheet
+from mnist_cnn.callbacks.contact_sheet import check_place, write_contact_sheet
 from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
@@ -25,6 +24,7 @@ from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.reading.results import Reading, Row, joined
 
+OPTION = "--mistakes.output=FILE.png"
 MOST_NAMED = 20
 """Pictures that are named one by one."""
 MOST_SHOWN = 180
@@ -43,7 +43,7 @@ class LabelledReport(Callback):
             output: The contact sheet of pictures that `test --data.labelled` got wrong, PNG, and -2.png and so on for
                 its further pages.
         """
-        self.output = Path(output)
+        self.output = Path(output).expanduser()
         self._answers: list[Tensor] = []
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -52,7 +52,9 @@ class LabelledReport(Callback):
         if own is None:
             return
         if stage == "test" and (self.output.is_dir() or self.output.suffix.lower() != ".png"):
-            raise DataError(f"{str(self.output)!r} is no PNG file: choose one with --mistakes.output=FILE.png")
+            raise DataError(f"{str(self.output)!r} is no PNG file: choose one with {OPTION}")
+        if stage == "test":
+            check_place(self.output, OPTION)
         lines = own.problems + [
             f"{shown(label.path)}, labelled {label.text}: {_short(why)}" for label, why in own.missed
         ]
@@ -128,19 +130,9 @@ class LabelledReport(Callback):
                 cells.append((f"{shown(label.path)} is {label.text}", Reading([], opened(label))))
             except PictureError:
                 continue
-        pages = 0
-        for pages, page in enumerate(contact_sheet(cells[:MOST_SHOWN]), start=1):
-            path = self.output if pages == 1 else self.output.with_name(f"{self.output.stem}-{pages}.png")
-            try:
-                with replacing(path) as file:
-                    page.save(file, format="PNG")
-            except OSError as error:
-                raise DataError(
-                    f"cannot write {path} ({error.strerror}): choose another file with --mistakes.output=FILE.png"
-                ) from error
-        if pages:
-            more = f" to {self.output.stem}-{pages}.png" if pages > 1 else ""
-            print(f"mistakes: {self.output}{more}, {min(len(cells), MOST_SHOWN)} pictures")
+        if cells:
+            place = write_contact_sheet(cells[:MOST_SHOWN], self.output, OPTION)
+            print(f"mistakes: {place}, {min(len(cells), MOST_SHOWN)} pictures")
 
 
 def worst_confusion(labels: list[int], answers: list[int], classes: Sequence[str]) -> str:

@@ -3,10 +3,9 @@
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 import torch
@@ -17,7 +16,7 @@ from rich.text import Text
 from torch import Tensor
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.callbacks.contact_sheet import contact_sheet
+from mnist_cnn.callbacks.contact_sheet import check_place, write_contact_sheet
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
@@ -28,6 +27,7 @@ from mnist_cnn.reading.results import Reading, Row
 if TYPE_CHECKING:
     from mnist_cnn.data.picture_set import PictureSet, SeenPicture
 
+OPTION = "--predictions.output=FILE.csv"
 COLUMNS = ["file", "digits", "confidence"]
 CORNERS = ["left", "top", "right", "bottom"]
 
@@ -50,15 +50,17 @@ class PredictionWriter(BasePredictionWriter):
             boxes: Whether to add a column with the box of each digit, `left top right bottom`, apart by semicolons.
         """
         super().__init__(write_interval="epoch")
-        self.output = Path(output)
+        self.output = Path(output).expanduser()
         self.boxes = boxes
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Finds out before the work whether there is a place for its result."""
         if stage == "predict" and (self.output.is_dir() or not self.output.name):
-            raise DataError(f"{str(self.output)!r} is a folder: choose a file with --predictions.output=FILE.csv")
+            raise DataError(f"{str(self.output)!r} is a folder: choose a file with {OPTION}")
         if stage == "predict" and self.output.suffix.lower() not in (".csv", ""):
             raise DataError(f"{str(self.output)!r} would not be in the format of its name: end it with .csv")
+        if stage == "predict" and getattr(trainer.datamodule, "picture_set", None) is not None:  # type: ignore[attr-defined]
+            check_place(self.output.with_suffix(".png"), OPTION)
 
     def write_on_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
@@ -98,34 +100,24 @@ class PredictionWriter(BasePredictionWriter):
         if not count:
             raise DataError(f"no digit was read{rest}: give pictures of handwritten digits with --data.pictures")
         cells = [(shown(picture.path), reading) for picture, reading in read]
-        count_of_pages = 0
-        for count_of_pages, page in enumerate(contact_sheet(cells), start=1):
-            name = f"{self.output.stem}{'' if count_of_pages == 1 else f'-{count_of_pages}'}.png"
-            self._write(self.output.with_name(name), partial(page.save, format="PNG"))
+        sheet = write_contact_sheet(cells, self.output.with_suffix(".png"), OPTION)
         is_page = pictures.layout == "page"
         columns = [*COLUMNS, *(CORNERS if is_page else []), *(["boxes"] if self.boxes else []), "note"]
         rows = [line for picture, reading in read for line in _lines(picture, reading, is_page, self.boxes)]
         self._write_csv(columns, rows)
         _print_table(rows)
-        pages = f" to {self.output.stem}-{count_of_pages}.png" if count_of_pages > 1 else ""
-        print(f"{count:,} predictions{rest}: {self.output}, contact sheet: {self.output.with_suffix('.png')}{pages}")
+        print(f"{count:,} prediction{'s' * (count != 1)}{rest}: {self.output}, contact sheet: {sheet}")
 
     def _write_csv(self, columns: list[str], rows: list[list[str]]) -> None:
-        def write(file: BinaryIO) -> None:
-            # File names need not be valid text: their bytes are kept as they are.
-            text = io.TextIOWrapper(file, newline="", encoding="utf-8", errors="surrogateescape")
-            csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-            text.detach()
-
-        self._write(self.output, write)
-
-    def _write(self, output: Path, write: Callable[[BinaryIO], None]) -> None:
         try:
-            with replacing(output) as file:
-                write(file)
+            with replacing(self.output) as file:
+                # File names need not be valid text: their bytes are kept as they are.
+                text = io.TextIOWrapper(file, newline="", encoding="utf-8", errors="surrogateescape")
+                csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+                text.detach()
         except OSError as error:
             raise DataError(
-                f"cannot write {output} ({error.strerror}): choose another file with --predictions.output=FILE.csv"
+                f"cannot write {self.output} ({error.strerror}): choose another file with {OPTION}"
             ) from error
 
 

@@ -95,7 +95,8 @@ class TestReport(Callback):
 def verdict(errors: int, count: int) -> str:
     """Accuracy, errors and the 95% interval of a score, in words."""
     low, high = wilson_interval(count - errors, count)
-    return f"accuracy {1 - errors / count:.2%}, {errors} errors in {count:,} (95% interval {low:.2%} to {high:.2%})"
+    wrong = f"{errors} error{'s' * (errors != 1)} in {count:,}"
+    return f"accuracy {1 - errors / count:.2%}, {wrong} (95% interval {low:.2%} to {high:.2%})"
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:

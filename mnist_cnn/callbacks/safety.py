@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.plugins import MixedPrecision
 
 from mnist_cnn.callbacks.signals import Interrupted, StopSignals
+from mnist_cnn.checkpoints import CheckpointError
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss where a look costs time: on an accelerator, and with several processes."""
@@ -139,7 +140,12 @@ class Guard(Callback):
         self._every = CHECK_EVERY
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """From here on there is something to save."""
+        """From here on there is something to save.
+
+        Raises:
+            CheckpointError: The run is to go on for longer than its schedule.
+        """
+        _check_schedule(trainer)
         alone = pl_module.device.type == "cpu" and trainer.world_size == 1
         self._every = 1 if alone else CHECK_EVERY
         self._signals.take_over()  # from Lightning, whose handler talks to the other processes at any moment
@@ -216,3 +222,14 @@ def _newest_checkpoint(trainer: L.Trainer) -> str | None:
     callback = best_and_last(trainer)
     paths = [getattr(callback, name, "") for name in ("last_model_path", "best_model_path")]
     return next((os.path.relpath(path) for path in paths if path and Path(path).exists()), None)
+
+
+def _check_schedule(trainer: L.Trainer) -> None:
+    """Before the first step rather than at the last one."""
+    ends = [getattr(config.scheduler, "total_steps", None) for config in trainer.lr_scheduler_configs]
+    steps = trainer.estimated_stepping_batches if trainer.ckpt_path else 0
+    if any(end is not None and end < steps for end in ends):
+        raise CheckpointError(
+            "--model.schedule=one_cycle ends with the epochs that the run began with, and cannot go on beyond them: "
+            "give its own settings, as by --config=RUN/config.yaml"
+        )

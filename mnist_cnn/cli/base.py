@@ -38,6 +38,9 @@ class TaskCLI(LightningCLI):
             settings.check_values(self._verb_config()[1])
             chosen = self._chosen_network()
             if first != words:
+                with contextlib.suppress(CheckpointError, SettingsError):  # prints what a checkpoint brings, too
+                    start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
+                    chosen |= {name: value for name, value in start.defaults.items() if name != "model.weights"}
                 self._set_defaults(chosen, "--print_config")
                 super().parse_arguments(parser, words)  # prints the settings and ends
             settings.refuse_unused(*self._verb_config(), args)

@@ -1,5 +1,6 @@
 """Settings: the defaults of this project, and what follows from what the user gave."""
 
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -159,8 +160,8 @@ def place_loggers(trainer: Namespace, run: Path | None, draw: bool) -> None:
         if run and place.get("version") is None:
             place["save_dir"], place["name"], place["version"] = str(run.parent.parent), run.parent.name, run.name
         if kind_name == "TensorBoardLogger":
-            in_half = str(trainer["precision"]).endswith("-true") and trainer["precision"] != "32-true"
-            place["log_graph"] = bool(place.get("log_graph")) and draw and not in_half  # it is traced in float32
+            is_other = re.fullmatch(r"64|(64|16|bf16)-true", str(trainer["precision"]))
+            place["log_graph"] = bool(place.get("log_graph")) and draw and not is_other  # it is traced in float32
 
 
 def loggers(trainer: Namespace) -> list[Namespace]:
@@ -181,9 +182,12 @@ class RunConfig(SaveConfigCallback):
         super().__init__(parser, config, **options)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Saves them in the folder of the run, where there is one."""
+        """Saves nothing yet: a run that is refused to go on keeps the settings that it has."""
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves them in the folder of the run, where there is one, when training begins."""
         if isinstance(trainer.logger, TensorBoardLogger | CSVLogger):
-            super().setup(trainer, pl_module, stage)
+            super().setup(trainer, pl_module, "fit")
 
 
 def check_optimizer(config: Namespace, saved: dict[str, Any]) -> None:

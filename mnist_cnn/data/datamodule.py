@@ -202,9 +202,7 @@ class DigitDataModule(L.LightningDataModule):
         """
         self.trained_on = set(state_dict["trained_on"])
         if self.labelled is None and self._stage("predict") == "fit":
-            raise DataError(
-                f"this run is trained on labelled pictures: add --data.labelled={state_dict['labelled']} to go on"
-            )
+            raise DataError(labelled.how_to_go_on(state_dict["labelled"], str(self.trainer and self.trainer.ckpt_path)))
 
     def _set_up_labelled(self, place: str, stage: str) -> None:
         if self.own is None or stage == "predict":

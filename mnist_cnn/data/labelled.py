@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -184,7 +185,7 @@ def check_use(own: LabelledPictures, known: Sequence[str], place: str, stage: st
     elif unknown := sorted(set(own.classes) - set(known)):
         raise DataError(
             f"{place} has classes that this checkpoint does not know ({', '.join(unknown[:5])}): let it learn them by "
-            f"fit --config finetune --data.labelled={place}, or give another --ckpt_path"
+            f"fit --config finetune {shlex.quote(f'--data.labelled={place}')}, or give another --ckpt_path"
         )
     if stage != "test" and hold_out and not own.held_out().any():
         raise DataError(
@@ -240,3 +241,10 @@ def only_classes(data: TensorDataset, classes: Sequence[str]) -> TensorDataset:
 def dataset(*parts: tuple[Tensor, Tensor]) -> TensorDataset:
     """Images and labels one after the other."""
     return TensorDataset(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def how_to_go_on(place: str, checkpoint: str) -> str:
+    """Says how a run on labelled pictures is gone on with, of which a checkpoint is."""
+    config = Path(checkpoint).parent.parent / "config.yaml"
+    option = f"--config={config}" if config.is_file() else f"--data.labelled={place}"
+    return f"this run is trained on labelled pictures: add {shlex.quote(option)} to go on"

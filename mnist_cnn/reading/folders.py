@@ -11,11 +11,24 @@ OF_PHONES = (".heic", ".heif", ".avif")
 """Endings of formats that Pillow may need a further decoder for."""
 
 
+CONTACT_SHEET = "mnist_cnn contact sheet"
+"""What the contact sheets of this project have as their `Software`."""
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether a file is a contact sheet that this project wrote."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == CONTACT_SHEET
+    except Exception:  # whatever Pillow raises for what is no picture
+        return False
+
+
 def find_pictures(places: str | Iterable[str]) -> tuple[list[Path], list[str]]:
     """The picture files of files, folders (with all folders in them) and glob patterns.
 
-    Of folders only files are taken whose ending is that of an image format, and no hidden ones; they come in the
-    order of their names. A file that was named twice comes once.
+    Of folders only files are taken whose ending is that of an image format, no hidden ones and no contact sheets of
+    this project; they come in the order of their names. A file that was named twice comes once.
 
     Args:
         places: One or several; a name that exists is taken literally, even where it looks like a pattern.
@@ -69,7 +82,9 @@ def _walk(folder: Path, problems: list[str]) -> list[Path]:
         files += [
             Path(current, name)
             for name in sorted(names)
-            if not name.startswith(".") and Path(name).suffix.lower() in endings
+            if not name.startswith(".")
+            and (ending := Path(name).suffix.lower()) in endings
+            and not (ending == ".png" and is_contact_sheet(Path(current, name)))
         ]
     return files
 

@@ -24,7 +24,7 @@ def joined(names: Sequence[str]) -> str:
     return ("" if all(len(name) == 1 for name in names) else " ").join(names)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays are not equal or unequal
 class Row:
     """Digits that stand in a row, N of them, left to right."""
 
@@ -52,7 +52,7 @@ class Row:
         return left, top, right, bottom
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Reading:
     """The result for a picture."""
 

@@ -38,7 +38,8 @@ def labelled(batch: Any) -> tuple[Tensor, Tensor]:
     images, labels = unpacked(batch)
     if labels is None:
         raise DataError(f"the batch has no labels: give pairs, or a dictionary with one of {', '.join(LABELS)}")
-    return images, labels
+    is_small = isinstance(labels, Tensor) and labels.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32)
+    return images, labels.long() if is_small else labels  # as an index, uint8 would be a mask
 
 
 def check_labels(labels: Any, count: int) -> None:

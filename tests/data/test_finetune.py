@@ -49,7 +49,7 @@ def test_classes_with_names_from_fit_to_predict(
 
     cli("test", "--ckpt_path=best", "--data.labelled=others")
     out = capsys.readouterr().out
-    assert "labelled pictures: accuracy 95.24%, 1 errors in 21 (95% interval 77.33% to 99.15%)" in out
+    assert "labelled pictures: accuracy 95.24%, 1 error in 21 (95% interval 77.33% to 99.15%)" in out
     assert "most often confused: beth is read as alef, 1 of 11 times" in out
     assert "expected calibration error" in out
     assert "mistakes: mistakes.png, 1 pictures" in out
@@ -115,3 +115,43 @@ def test_weights_in_python_and_for_the_wrong_verb(cli: Cli, fails: Fails) -> Non
         cli, "test", "--ckpt_path=pretrained", "--model.weights=pretrained"
     )
     assert "no run in" in fails(cli, "fit", "--model.weights=best")
+
+
+def test_a_run_that_is_refused_to_go_on_keeps_its_settings(
+    cli: Cli, fails: Fails, tmp_path: Path, mnist: Mnist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in (3, 8):
+        saved(digits(mnist, label, 10), tmp_path / "all mine" / str(label))
+    quick = ["--model.network=MLP", "--model.network.hidden=[8]", "--model.schedule=one_cycle"]
+    cli("fit", *quick, "--trainer.max_epochs=2", "--data.labelled=all mine", "--data.batch_size=100")
+    config = Path("lightning_logs/version_0/config.yaml")
+    before = config.read_bytes()
+    assert f"add --config={config} to go on" in fails(cli, "fit", "--ckpt_path=last")
+    longer = fails(cli, "fit", "--ckpt_path=last", f"--config={config}", "--trainer.max_epochs=9")
+    assert "one_cycle ends with the epochs that the run began with, and cannot go on beyond them" in longer
+    assert config.read_bytes() == before
+    capsys.readouterr()
+    cli("fit", "--ckpt_path=last", f"--config={config}")
+    assert "see it:" in capsys.readouterr().out
+    config.unlink()
+    assert "add '--data.labelled=all mine' to go on" in fails(cli, "fit", "--ckpt_path=last")
+
+
+def test_printed_settings_are_those_of_the_weights(
+    cli: Cli, capsys: pytest.CaptureFixture[str], mnist: Mnist, tmp_path: Path
+) -> None:
+    for name, words in {
+        "fit.yaml": ("fit", "--config=finetune", "--data.labelled=mine"),
+        "test.yaml": ("test", "--ckpt_path=pretrained"),
+    }.items():
+        with pytest.raises(SystemExit):
+            cli(*words, "--print_config")
+        Path(name).write_text(capsys.readouterr().out)
+        assert "class_path: mnist_cnn.ConvNet" in Path(name).read_text()
+    cli("test", "--config=test.yaml", "--trainer.limit_test_batches=1")
+    assert "MNIST test set: accuracy" in capsys.readouterr().out
+    saved(digits(mnist, 1, 6), tmp_path / "mine" / "1")
+    saved(digits(mnist, 2, 6), tmp_path / "mine" / "2")
+    few = ["--data.mixed=20", "--data.rendered=0", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
+    cli("fit", "--config=fit.yaml", "--trainer.max_epochs=1", *few)
+    assert "network: Extended" in capsys.readouterr().out

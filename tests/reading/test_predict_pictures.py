@@ -148,6 +148,23 @@ def test_nothing_to_predict_is_an_error_and_writes_nothing(cli: Cli, fails: Fail
         assert f"'{name}' would not be in the format of its name: end it with .csv" in line
 
 
+def test_no_picture_is_overwritten_by_a_contact_sheet(
+    cli: Cli, fails: Fails, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    Path("mine").mkdir()
+    picture(mnist, 3).save("mine/a.png")
+    before = Path("mine/a.png").read_bytes()
+    predict = ("predict", f"--ckpt_path={checkpoint}", "--data.pictures=mine")
+    line = fails(cli, *predict, "--predictions.output=mine/a.csv")
+    assert "mine/a.png is there, and no contact sheet is put in its place: choose another file" in line
+    assert Path("mine/a.png").read_bytes() == before
+    assert not Path("mine/a.csv").exists()
+    for _ in range(2):  # the second time, its own sheet is there, and is neither read nor in the way
+        cli(*predict, "--predictions.output=mine/b.csv")
+        assert [row["file"] for row in rows("mine/b.csv")] == ["mine/a.png"]
+    assert Path("mine/b.png").exists()
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
 def test_an_unreadable_file_is_named(cli: Cli, fails: Fails, checkpoint: Path) -> None:
     Path("secret.png").touch(mode=0o000)

@@ -91,3 +91,9 @@ def test_answers_are_as_large_as_the_digits_within_limits(height: int, text: int
     assert np.ptp(rows) + 1 == pytest.approx(0.7 * text, rel=0.15, abs=1.2)
     assert 50 <= columns.min() <= 50 + 0.4 * text
     assert 10 <= rows.min() <= 10 + 0.5 * text
+
+
+def test_readings_are_found_in_lists_by_themselves() -> None:
+    first, second = reading(row(["1", "2"], [0.9, 0.8])), reading(row(["1", "2"], [0.9, 0.8]))
+    assert [second, first].index(first) == 1
+    assert first.rows[0] in first.rows

@@ -46,7 +46,7 @@ def test_a_hand_is_learned_once(
     first = capsys.readouterr().out
     assert [words[0] for words in typed] == ["test", "test", "fit", "test", "test"]
     assert "--seed_everything=3" in typed[2]
-    assert "| loops | 8.0000 | 2.0000 | 20 | 99.98% | 0" in first
+    assert "| loops | 8 | 2 | 20 | 99.98% | 0 |" in first
     assert "errors fall by 75%" in first
     assert "MNIST loses -0.060 points" in first
     run_script(score_hands.main, arguments)

@@ -147,3 +147,10 @@ def test_labels_that_are_no_numbers_of_classes_are_refused(message: str) -> None
             step((images, WRONG_LABELS[message]), 0)
     right = torch.tensor([0, 9, 3, -1])
     assert model.training_step((images, right), 0).isfinite()
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_labels_may_be_whole_numbers_of_any_width(dtype: torch.dtype) -> None:
+    model, labels = DigitClassifier(UserNet()).eval(), torch.tensor([7, 7, 0, 1, 2, 3, 4, 5, 6, 8, 9])  # 11, as targets
+    images = torch.randint(0, 256, (11, 1, 28, 28), dtype=torch.uint8)
+    assert model.training_step((images, labels.to(dtype)), 0) == model.training_step((images, labels), 0)
