@@ -202,7 +202,8 @@ class DigitDataModule(L.LightningDataModule):
         """
         self.trained_on = set(state_dict["trained_on"])
         if self.labelled is None and self._stage("predict") == "fit":
-            raise DataError(labelled.how_to_go_on(state_dict["labelled"], str(self.trainer and self.trainer.ckpt_path)))
+            checkpoint = getattr(self.trainer, "ckpt_path", None)
+            raise DataError(labelled.how_to_go_on(state_dict["labelled"], str(checkpoint)))
 
     def _set_up_labelled(self, place: str, stage: str) -> None:
         if self.own is None or stage == "predict":
