@@ -82,8 +82,6 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
 
     An error that went through code of the user keeps its traceback.
     """
-    if "number of total steps" in str(error):
-        fail("--model.schedule=one_cycle ends with the epochs that the run began with: it cannot go on beyond them")
     if isinstance(error, ModuleNotFoundError) and "pip install" in str(error):
         fail(error)
     files = [frame.f_code.co_filename for frame in _frames(error)]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.results import wilson_interval
-from mnist_cnn.cli import DigitCLI, fail, run
+from mnist_cnn.cli import DigitCLI, run
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
 
@@ -32,7 +32,7 @@ def main(*others: str, config: str, output: Path, members: PositiveInt = 5) -> N
         members: How many, with the seeds 0 to MEMBERS - 1.
     """
     preset = Path(config_file(config))
-    claim(output, "\n".join([preset.read_text(), *others]))
+    experiments.claim(output, "\n".join([preset.read_text(), *others]))
     probabilities, labels = [], None
     for seed in range(members):
         path = output / f"seed_{seed}" / "probabilities.pt"
@@ -45,15 +45,6 @@ def main(*others: str, config: str, output: Path, members: PositiveInt = 5) -> N
         labels = stored["labels"]
     assert labels is not None
     print("\n" + table(torch.stack(probabilities), labels))
-
-
-def claim(folder: Path, command: str, option: str = "--output") -> None:
-    """Notes what the runs in a folder are made by; ends the program where that was something else."""
-    note = folder / "command.txt"
-    if note.exists() and note.read_text() != command:
-        fail(f"{folder} holds what another preset or other arguments made: choose another {option}")
-    folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(command)
 
 
 def train(config: Path, seed: int, folder: Path, others: Sequence[str]) -> dict[str, Tensor]:

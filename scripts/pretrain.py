@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import ensemble
 import experiments
 import torch
 from pretraining.detector import fit_calibration, fit_votes
@@ -63,7 +62,7 @@ def main(*others: str, config: str, folder: Path, output: Path | None = None) ->
     output = output or (DETECTOR if is_detector else PRETRAINED)
     if output.is_dir():
         fail(f"{output} is a folder: choose a file with --output=FILE.ckpt")
-    ensemble.claim(folder, "\n".join([preset.read_text(), *others]), "--folder")
+    experiments.claim(folder, "\n".join([preset.read_text(), *others]), "--folder")
     (make_detector if is_detector else make_classifier)(preset, folder, others, output)
     print(f"written: {output}, {output.stat().st_size:,} bytes")
 

@@ -67,6 +67,7 @@ def main(
     if unknown := set(hands or ()) - set(HANDS):
         fail(f"no hand {', '.join(sorted(unknown))}; there are: {', '.join(HANDS)}")
     seeds = experiments.without_repeats("--seeds", seeds or [0, 1, 2])
+    experiments.claim(output, f"{learn} {others} {options or []}")
     rows = []
     for name in hands or HANDS:
         for seed in seeds:

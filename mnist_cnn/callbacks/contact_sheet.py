@@ -12,32 +12,37 @@ from mnist_cnn.reading.folders import CONTACT_SHEET, is_contact_sheet
 from mnist_cnn.reading.results import GREEN, RED, UNSURE, Reading, annotated
 
 COLUMNS, ROWS = 3, 6
+PER_PAGE = COLUMNS * ROWS
 SIDE, GAP, TEXT = 230, 8, 40
 WIDTH, HEIGHT = 2 * SIDE + 3 * GAP, SIDE + 2 * GAP + TEXT
 GROUND = (245, 245, 245)
 
 
-def check_place(path: Path, option: str) -> None:
-    """Refuses to put a contact sheet in the place of another picture.
+def check_places(path: Path, most: int, option: str) -> None:
+    """Refuses, before the work, to put contact sheets in the place of other pictures.
 
     Args:
-        path: Of the sheet.
-        option: With which the user chooses it, for the message.
+        path: Of the first page.
+        most: Pictures that are shown, at most.
+        option: With which the user chooses the path, for the message.
 
     Raises:
         DataError: There is another picture.
     """
-    if path.exists() and not is_contact_sheet(path):
-        raise DataError(f"{path} is there, and no contact sheet is put in its place: choose another file with {option}")
+    for place in _pages(path, most):
+        if place.exists() and not is_contact_sheet(place):
+            raise DataError(
+                f"{place} is there, and no contact sheet is put in its place: choose another file with {option}"
+            )
 
 
 def write_contact_sheet(cells: Sequence[tuple[str, Reading]], path: Path, option: str) -> str:
     """Writes pages of 18 pictures each: FILE.png, FILE-2.png and so on.
 
     Args:
-        cells: The name and the reading of each picture.
+        cells: As for `contact_sheet`, one or more.
         path: Of the first page.
-        option: As for `check_place`.
+        option: As for `check_places`.
 
     Returns:
         Where they are, in words.
@@ -45,17 +50,21 @@ def write_contact_sheet(cells: Sequence[tuple[str, Reading]], path: Path, option
     Raises:
         DataError: They cannot be written.
     """
-    info, number = PngInfo(), 0
+    info, places = PngInfo(), _pages(path, len(cells))
     info.add_text("Software", CONTACT_SHEET)
-    for number, page in enumerate(contact_sheet(cells), start=1):
-        place = path if number == 1 else path.with_name(f"{path.stem}-{number}.png")
-        check_place(place, option)
+    for place, page in zip(places, contact_sheet(cells), strict=True):
         try:
             with replacing(place) as file:
                 page.save(file, format="PNG", pnginfo=info)
         except OSError as error:
             raise DataError(f"cannot write {place} ({error.strerror}): choose another file with {option}") from error
-    return f"{path}{f' to {path.stem}-{number}.png' if number > 1 else ''}"
+    return f"{path} to {places[-1].name}" if len(places) > 1 else str(path)
+
+
+def _pages(path: Path, count: int) -> list[Path]:
+    """The files of so many pictures."""
+    numbers = range(2, -(-count // PER_PAGE) + 1)
+    return [path, *(path.with_name(f"{path.stem}-{number}.png") for number in numbers)]
 
 
 def contact_sheet(cells: Sequence[tuple[str, Reading]]) -> Iterator[Image.Image]:
@@ -67,9 +76,8 @@ def contact_sheet(cells: Sequence[tuple[str, Reading]]) -> Iterator[Image.Image]
     Yields:
         The pages, one after the other.
     """
-    per_page = COLUMNS * ROWS
-    for start in range(0, len(cells), per_page):
-        page_cells = cells[start : start + per_page]
+    for start in range(0, len(cells), PER_PAGE):
+        page_cells = cells[start : start + PER_PAGE]
         columns, rows = min(COLUMNS, len(page_cells)), -(-len(page_cells) // COLUMNS)
         page = Image.new("RGB", (columns * WIDTH, rows * HEIGHT), GROUND)
         for i, cell in enumerate(page_cells):

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 from mnist_cnn.calibration import Reliability
-from mnist_cnn.callbacks.contact_sheet import check_place, write_contact_sheet
+from mnist_cnn.callbacks.contact_sheet import check_places, write_contact_sheet
 from mnist_cnn.callbacks.results import verdict
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
@@ -51,10 +51,10 @@ class LabelledReport(Callback):
         own = _own(trainer)
         if own is None:
             return
-        if stage == "test" and (self.output.is_dir() or self.output.suffix.lower() != ".png"):
-            raise DataError(f"{str(self.output)!r} is no PNG file: choose one with {OPTION}")
         if stage == "test":
-            check_place(self.output, OPTION)
+            if self.output.is_dir() or self.output.suffix.lower() != ".png":
+                raise DataError(f"{str(self.output)!r} is no PNG file: choose one with {OPTION}")
+            check_places(self.output, min(MOST_SHOWN, len(own.pictures) + len(own.missed)), OPTION)
         lines = own.problems + [
             f"{shown(label.path)}, labelled {label.text}: {_short(why)}" for label, why in own.missed
         ]

@@ -16,7 +16,7 @@ from rich.text import Text
 from torch import Tensor
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.callbacks.contact_sheet import check_place, write_contact_sheet
+from mnist_cnn.callbacks.contact_sheet import check_places, write_contact_sheet
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
@@ -55,12 +55,15 @@ class PredictionWriter(BasePredictionWriter):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Finds out before the work whether there is a place for its result."""
-        if stage == "predict" and (self.output.is_dir() or not self.output.name):
+        if stage != "predict":
+            return
+        if self.output.is_dir() or not self.output.name:
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with {OPTION}")
-        if stage == "predict" and self.output.suffix.lower() not in (".csv", ""):
+        if self.output.suffix.lower() not in (".csv", ""):
             raise DataError(f"{str(self.output)!r} would not be in the format of its name: end it with .csv")
-        if stage == "predict" and getattr(trainer.datamodule, "picture_set", None) is not None:  # type: ignore[attr-defined]
-            check_place(self.output.with_suffix(".png"), OPTION)
+        pictures = getattr(trainer.datamodule, "picture_set", None)  # type: ignore[attr-defined]
+        if pictures is not None:
+            check_places(self.output.with_suffix(".png"), len(pictures.paths), OPTION)
 
     def write_on_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any

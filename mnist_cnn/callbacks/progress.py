@@ -9,15 +9,14 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, ProgressBar, RichProgressBar
 from lightning.pytorch.profilers import PassThroughProfiler
 
+SCORES = ("f_score", "accuracy")
+"""What is shown while a network learns: the detector's and the classifier's; the first one that is there."""
+
 
 def progress_bar() -> ProgressBar:
     """The bar for where the output goes: animated on a terminal, plain lines in a file or a pipe."""
     # Redrawing for every batch would cost more than a small network's step.
     return TerminalBar(refresh_rate=20, leave=True) if sys.stdout.isatty() else EpochLines()
-
-
-SCORES = ("f_score", "accuracy")
-"""What is shown while a network learns: the detector's and the classifier's; the first one that is there."""
 
 
 class TerminalBar(RichProgressBar):

@@ -15,6 +15,7 @@ from mnist_cnn.arguments import check_arguments, plain_numbers, without_paths
 from mnist_cnn.data import files, labelled
 from mnist_cnn.data.augment import BatchTransform, augmented
 from mnist_cnn.data.batches import batch_loader
+from mnist_cnn.data.errors import how_to_go_on
 from mnist_cnn.data.files import DataError, DatasetName
 from mnist_cnn.data.labelled import LabelledPictures
 from mnist_cnn.data.splits import stratified_sample
@@ -203,7 +204,7 @@ class DigitDataModule(L.LightningDataModule):
         self.trained_on = set(state_dict["trained_on"])
         if self.labelled is None and self._stage("predict") == "fit":
             checkpoint = getattr(self.trainer, "ckpt_path", None)
-            raise DataError(labelled.how_to_go_on(state_dict["labelled"], str(checkpoint)))
+            raise DataError(how_to_go_on(state_dict["labelled"], checkpoint))
 
     def _set_up_labelled(self, place: str, stage: str) -> None:
         if self.own is None or stage == "predict":

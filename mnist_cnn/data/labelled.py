@@ -241,10 +241,3 @@ def only_classes(data: TensorDataset, classes: Sequence[str]) -> TensorDataset:
 def dataset(*parts: tuple[Tensor, Tensor]) -> TensorDataset:
     """Images and labels one after the other."""
     return TensorDataset(*(torch.cat(part) for part in zip(*parts, strict=True)))
-
-
-def how_to_go_on(place: str, checkpoint: str) -> str:
-    """Says how a run on labelled pictures is gone on with, of which a checkpoint is."""
-    config = Path(checkpoint).parent.parent / "config.yaml"
-    option = f"--config={config}" if config.is_file() else f"--data.labelled={place}"
-    return f"this run is trained on labelled pictures: add {shlex.quote(option)} to go on"

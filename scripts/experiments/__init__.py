@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mnist_cnn.data.errors import DataError
@@ -19,6 +20,15 @@ def without_repeats(option: str, values: Sequence[Any]) -> list[Any]:
     if repeated := {str(value) for value in values if values.count(value) > 1}:
         fail(f"{option} repeats {', '.join(sorted(repeated))}: give each once")
     return list(values)
+
+
+def claim(folder: Path, command: str, option: str = "--output") -> None:
+    """Notes what the runs in a folder are made by; ends the program where that was something else."""
+    note = folder / "command.txt"
+    if note.exists() and note.read_text() != command:
+        fail(f"{folder} holds what another preset or other arguments made: choose another {option}")
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(command)
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

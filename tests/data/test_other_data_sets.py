@@ -35,12 +35,18 @@ def test_other_data_sets_say_which_files_to_put_where(
     assert str(tmp_path / dataset / "raw") in str(error.value)
 
 
-def test_archives_that_the_user_put_there_are_unpacked_and_read(
-    mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of FashionMNIST's files, which cannot be downloaded."""
     no_downloads(monkeypatch)
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
+    folder = tmp_path / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_archives_that_the_user_put_there_are_unpacked_and_read(
+    raw: Path, mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resources = []
     for name in MNIST_SHA256:  # MNIST's own files stand in for clothes
         content = gzip.compress((mnist_dir / "MNIST" / "raw" / name).read_bytes(), 1)
@@ -92,12 +98,7 @@ def test_unreadable_files_of_other_data_sets_name_the_folder(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "wrong magic", "gzip", "longer", "swapped", "label 10"])
-def test_a_damaged_data_set_without_its_archives_is_called_damaged(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    no_downloads(monkeypatch)
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
+def test_a_damaged_data_set_without_its_archives_is_called_damaged(kind: str, raw: Path, tmp_path: Path) -> None:
     for name in MNIST_SHA256:
         header = bytes.fromhex("00000803 0000000a 0000001c 0000001c" if "images" in name else "00000801 0000000a")
         (raw / name).write_bytes(header + bytes(10 * 784 if "images" in name else 10))

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,11 @@ def test_no_picture_is_overwritten_by_a_contact_sheet(
         cli(*predict, "--predictions.output=mine/b.csv")
         assert [row["file"] for row in rows("mine/b.csv")] == ["mine/a.png"]
     assert Path("mine/b.png").exists()
+    for k in range(18):  # and a second page
+        shutil.copy("mine/a.png", f"mine/{k}.png")
+    shutil.copy("mine/a.png", "mine/c-2.png")
+    assert "mine/c-2.png is there" in fails(cli, *predict, "--predictions.output=mine/c.csv")
+    assert not Path("mine/c.png").exists()
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")

@@ -52,6 +52,9 @@ def test_a_hand_is_learned_once(
     run_script(score_hands.main, arguments)
     assert len(typed) == 5
     assert capsys.readouterr().out == first
+    assert "choose another --output" in fails(
+        run_script, score_hands.main, [*arguments, "--options=[--model.remember=false]"]
+    )
     assert "there are: flags, bars, hooks" in fails(
         run_script, score_hands.main, [f"--output={tmp_path}", "--hands=[x]"]
     )
