@@ -61,7 +61,7 @@ class DigitTrainer(Trainer):
         Raises:
             ExportError: The file cannot be made or written, or its results differ by more than 0.0001.
         """
-        format = format or ("pt2" if Path(output or "").suffix.lower() == ".pt2" else "onnx")
+        format = format or _format_of(output)
         path = Path(output or f"digits.{format}").expanduser()
         _check_path(path, format)
         if ckpt_path is not None:
@@ -106,6 +106,16 @@ def export(model: DigitClassifier, path: Path, format: Format, images: Tensor) -
             f"cannot write {path} ({error.strerror or error}): choose another file with --output=FILE.{format}"
         ) from error
     return difference
+
+
+def _format_of(output: str | None) -> Format:
+    """What the ending of a file says."""
+    ending = Path(output or "").suffix.lower()
+    if ending == ".pt2":
+        return "pt2"
+    if ending in ("", ".onnx"):
+        return "onnx"
+    raise ExportError(f"{ending} is neither .onnx nor .pt2: give --output such an ending, or add --format=onnx or pt2")
 
 
 def _check_path(path: Path, format: Format) -> None:

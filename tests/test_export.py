@@ -104,6 +104,7 @@ def test_a_network_that_cannot_be_exported(tmp_path: Path) -> None:
         (["--ckpt_path=pretrained", "--output=folder"], "'folder' is a folder: choose a file with --output=FILE.onnx"),
         (["--ckpt_path=pretrained", "--output=file/net.onnx"], "cannot write file/net.onnx"),
         (["--ckpt_path=pretrained", "--format=onnx", "--output=net.pt2"], "add --format=pt2"),
+        (["--ckpt_path=pretrained", "--output=net.pth"], r"\.pth is neither \.onnx nor \.pt2: .*--format=onnx or pt2"),
         (["--ckpt_path=none.ckpt"], "no checkpoint file 'none.ckpt'"),
         ([], "export needs trained weights: add --ckpt_path=pretrained"),
     ],

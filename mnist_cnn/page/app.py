@@ -151,8 +151,10 @@ class Page:
     def _keep(self, request: Request) -> dict[str, Any]:
         if not self.kept:
             raise Forbidden("nothing is kept here: start the page with --keep=FOLDER for that")
+        if "digits" not in request.args:
+            raise BadRequest("say what is written there: /keep?digits=7, or /keep?digits= to keep it no longer")
         try:
-            self.kept.add(_picture(request), request.args.get("digits", ""))
+            self.kept.add(_picture(request), request.args["digits"])
         except OSError as error:
             raise ServiceUnavailable(f"this cannot be kept: {error.strerror}") from error
         return self._state()

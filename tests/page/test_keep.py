@@ -55,7 +55,10 @@ def test_the_same_picture_gets_another_label_or_none(port: int, folder: Path) ->
     for digits in ("7", "1"):
         assert request(port, "POST", f"/keep?digits={digits}", png(sheet(0)))[2]["kept"]["count"] == 1
         assert [line["digits"] for line in table(folder)] == [digits]
-    assert request(port, "POST", "/keep", png(sheet(0)))[2]["kept"]["count"] == 0
+    status, _, answer = request(port, "POST", "/keep", png(sheet(0)))
+    assert (status, len(table(folder))) == (400, 1)
+    assert answer["error"].startswith("say what is written there: /keep?digits=7")
+    assert request(port, "POST", "/keep?digits=", png(sheet(0)))[2]["kept"]["count"] == 0
     assert [path.name for path in folder.iterdir()] == ["labels.csv"]
 
 

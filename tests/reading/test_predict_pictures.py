@@ -240,6 +240,8 @@ def test_read_digits_says_what_is_wrong(model: DigitClassifier, tmp_path: Path) 
         read_digits(tmp_path / "none.png", model=model)
     with pytest.raises(ValueError, match="give one of 'digit', 'row', 'page'"):
         read_digits(page, "line", model=model)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="give a model or a checkpoint, not both"):
+        read_digits(page, model=model, checkpoint="pretrained")
     for wrong in (page.astype(float), page - 300.0, np.full((9, 9), np.nan)):
         with pytest.raises(ValueError, match="from 0 to 1"):
             read_digits(wrong, model=model)
