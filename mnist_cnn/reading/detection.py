@@ -120,7 +120,7 @@ def detect(
     )
     of_scale = torch.repeat_interleave(torch.tensor([len(scale.scores) for scale in scales]))
     best = scores.argsort(descending=True)[:MOST]
-    kept, probabilities = _merged(scores[best], probabilities[best], boxes[best])
+    kept, probabilities = _merged(scores[best], probabilities[best], boxes[best], of_scale[best])
     best = best[kept]
     return Detection(
         Digits(scores[best].numpy(), probabilities.numpy(), boxes[best].numpy()), scales, of_scale[best].numpy()
@@ -175,8 +175,11 @@ def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor
     return _Scale(factor, network, located, scores[inside], probabilities[inside], boxes[inside])
 
 
-def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[int], Tensor]:
-    """Of boxes on the same digit the surest one, and what all scales say of it: their mean by score, [N, 10]."""
+def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor, of_scale: Tensor) -> tuple[list[int], Tensor]:
+    """Of boxes on the same digit the surest one, and what all scales say of it: their mean by score, [N, 10].
+
+    A box within another one is the same digit, or a part of it, unless one scale has both: the 1 of a slanted 10.
+    """
     order = scores.argsort(descending=True)
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
     low, high = torch.maximum(corner[:, None], corner), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
@@ -192,7 +195,9 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor) -> tuple[list[
         same = free & (overlap[k] > 0.5)
         weights = scores[same] ** 2
         answers.append((weights[:, None] * probabilities[same]).sum(dim=0) / weights.sum())
-        free &= (overlap[k] <= 0.35) & (part[k] <= 0.6)
+        beside = same & (scores >= SCORE)
+        is_another = (scores >= SCORE) & (of_scale == of_scale[beside][:, None]).any(dim=0)
+        free &= (overlap[k] <= 0.35) & ((part[k] <= 0.6) | is_another)
     return kept, torch.stack(answers) if answers else probabilities[:0]
 
 

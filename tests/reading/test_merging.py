@@ -9,11 +9,14 @@ Box = tuple[float, ...]
 IN_A_BOX = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
 
 
-def merged(*scored: tuple[float, Box], digits: list[int] | None = None) -> tuple[list[int], torch.Tensor]:
-    """The numbers of what is kept, and its answers; each box has a score and is surely its digit."""
+def merged(
+    *scored: tuple[float, Box], digits: list[int] | None = None, scales: list[int] | None = None
+) -> tuple[list[int], torch.Tensor]:
+    """The numbers of what is kept, and its answers; each box has a score, a scale of its own, and is surely its digit."""
     scores, boxes = (torch.tensor(values, dtype=torch.float32) for values in zip(*scored, strict=True))
     labels = torch.tensor(digits or [0] * len(scores))
-    return _merged(scores, torch.nn.functional.one_hot(labels, 10).float(), boxes)
+    of_scale = torch.tensor(scales or range(len(scores)))
+    return _merged(scores, torch.nn.functional.one_hot(labels, 10).float(), boxes, of_scale)
 
 
 def kept(*scored: tuple[float, Box]) -> list[int]:
@@ -62,6 +65,27 @@ def test_thin_digits_far_apart_are_all_kept() -> None:
 )
 def test_a_neighbour_is_kept_if_it_overlaps_but_a_little(other: Box, is_kept: bool) -> None:
     assert kept((0.9, (0, 0, 30, 40)), (0.8, other)) == ([0, 1] if is_kept else [0])
+
+
+ZERO, ONE = (0, 0, 40, 60), (0, 0, 10, 60)
+"""The box of a slanted 0 holds that of the 1 before it."""
+
+
+@pytest.mark.parametrize(
+    ("score", "zero_score", "scales", "found"),
+    [
+        (0.8, 0.9, [1, 2, 1], [0, 2]),  # one scale has both, though another one is surer of the 0
+        (0.8, 0.4, [1, 2, 1], [0]),  # but it must be sure of both
+        (0.4, 0.9, [1, 2, 1], [0]),
+        (0.8, 0.9, [1, 2, 3], [0]),  # on a finer scale, a stroke of the 0 looks like a 1
+    ],
+)
+def test_within_another_s_box_is_a_digit_of_its_own_if_one_scale_has_both(
+    score: float, zero_score: float, scales: list[int], found: list[int]
+) -> None:
+    boxes = (0.95, ZERO), (zero_score, ZERO), (score, ONE)
+    of_scale = [scales[1], scales[0], scales[2]]
+    assert merged(*boxes, scales=of_scale)[0] == found
 
 
 def test_boxes_of_the_same_digit_answer_together_by_the_square_of_their_scores() -> None:
