@@ -12,7 +12,7 @@ IN_A_BOX = [(10.0 + 30 * k, 20.0, 34.0 + 30 * k, 56.0) for k in range(3)]
 def merged(
     *scored: tuple[float, Box], digits: list[int] | None = None, scales: list[int] | None = None
 ) -> tuple[list[int], torch.Tensor]:
-    """The numbers of what is kept, and its answers; each box has a score, a scale of its own, and is surely its digit."""
+    """The numbers of what is kept, and its answers; each box has a score, its scale, and surely its digit."""
     scores, boxes = (torch.tensor(values, dtype=torch.float32) for values in zip(*scored, strict=True))
     labels = torch.tensor(digits or [0] * len(scores))
     of_scale = torch.tensor(scales or range(len(scores)))
