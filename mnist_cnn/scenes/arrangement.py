@@ -11,6 +11,9 @@ from mnist_cnn.scenes.pool import Hand, Pool, Rng
 from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.words import Script, print_words, typeset, write_words
 
+UPRIGHT = (3, 4, 7)
+"""Digits that are none upside down or on their side: where two of them are, what is beside them is none, either."""
+
 
 def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
     """Fills a sheet of so many pixels squared."""
@@ -28,6 +31,8 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
         write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng)
     if rng.random() < 0.06:
         _strike(sheet, size, rng)
+    if put in (_row, _lines) and rng.random() < 0.12 and sum(digit.label in UPRIGHT for digit in sheet.digits) > 1:
+        sheet.turn(int(rng.choice(3, p=(0.2, 0.6, 0.2))) + 1)
     return sheet
 
 
@@ -66,7 +71,8 @@ def _line(
     """A row of digits, from overlapping to three digits' widths apart, rising, bent, with signs between them."""
     side = sheet.side
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
-    gap, wander = gaps[rng.choice(3, p=[0.38, 0.41, 0.21])], rng.uniform(0, 0.1)
+    spacing, wander = rng.choice(3, p=[0.38, 0.41, 0.21]), rng.uniform(0, 0.1)
+    gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.5  # from ink to ink, not from box to box
     bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.2))
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
@@ -89,7 +95,10 @@ def _line(
             if joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
                 cv2.line(sheet.written, last, knee, 1.0, max(1, round(0.05 * size)), cv2.LINE_AA)
-            x += sheet.put(hand.take(rng), x, y, height, squeeze)
+            glyph = hand.take(rng)
+            if is_tight and last is not None:
+                x += gap * size / 2 - sheet.room(glyph, x, y, height, squeeze)
+            x += sheet.put(glyph, x, y, height, squeeze)
             last = (round(x - 0.25 * size), round(y + height * rng.uniform(0.75, 0.97)))
         x += size * (gap + rng.normal(0, wander / 2))
         if rng.random() < 0.06:

@@ -44,9 +44,7 @@ class Sheet:
 
     def put(self, glyph: Glyph, left: float, top: float, height: float, squeeze: float = 1.0) -> int:
         """Writes a glyph, of a height in pixels, or, where it is wide, of 1.2 times that width; returns its width."""
-        rows, columns = glyph.pixels.shape[:2]
-        scale = min(height / rows, 1.2 * height / columns)
-        size = (max(2, round(columns * scale * squeeze)), max(2, round(rows * scale)))
+        size = _size(glyph, height, squeeze)
         part = cv2.resize(glyph.pixels, size, interpolation=cv2.INTER_AREA)
         x, y = round(left), round(top + (height - size[1]) / 2)
         x0, y0, x1, y1 = max(0, x), max(0, y), min(self.side, x + size[0]), min(self.side, y + size[1])
@@ -60,3 +58,29 @@ class Sheet:
                 self.owner[here][form > np.maximum(self.ink[here], 0.1)] = len(self.digits) - 1
                 np.maximum(self.ink[here], form, out=self.ink[here])
         return size[0]
+
+    def room(self, glyph: Glyph, left: float, top: float, height: float, squeeze: float = 1.0) -> int:
+        """How many pixels to the left a glyph that `put` would write can go until its ink meets what is written."""
+        size = _size(glyph, height, squeeze)
+        x, y = round(left), round(top + (height - size[1]) / 2)
+        y0, y1, x0, x1 = max(0, y), min(self.side, y + size[1]), max(0, x - size[0]), min(self.side, x + size[0])
+        if x1 <= x0 or y1 <= y0:
+            return 0
+        part = cv2.resize(glyph.pixels[..., 0], size, interpolation=cv2.INTER_AREA)[y0 - y : y1 - y] > 100
+        before = self.written[y0:y1, x0:x1] > 0.4
+        facing = part.any(axis=1) & before.any(axis=1)
+        last = x1 - 1 - before[facing, ::-1].argmax(axis=1)
+        return int(min((x + part[facing].argmax(axis=1) - last - 1).min(initial=size[0]), size[0] // 2))
+
+    def turn(self, turns: int) -> None:
+        """Turns the sheet by so many quarters to the left; no digit is one any more."""
+        self.written, self.printed = (np.rot90(part, turns).copy() for part in (self.written, self.printed))
+        self.ink[:], self.owner[:] = 0, -1
+        self.digits.clear()
+
+
+def _size(glyph: Glyph, height: float, squeeze: float) -> tuple[int, int]:
+    """Width and height in pixels of a glyph that `Sheet.put` writes."""
+    rows, columns = glyph.pixels.shape[:2]
+    scale = min(height / rows, 1.2 * height / columns)
+    return max(2, round(columns * scale * squeeze)), max(2, round(rows * scale))

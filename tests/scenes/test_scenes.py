@@ -1,11 +1,14 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from mnist_cnn.data.scenes import collate
-from mnist_cnn.scenes import glyphs, templates, words
+from mnist_cnn.scenes import arrangement, glyphs, templates, words
 from mnist_cnn.scenes.pool import Pool
 from mnist_cnn.scenes.scene import SIDE, compose
+from mnist_cnn.scenes.sheet import Sheet
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,43 @@ def test_batches_number_their_digits_through(pool: Pool) -> None:
         owned = batch.owner[k][batch.owner[k] >= 0]
         assert (batch.picture_of[owned] == k).all()
         assert torch.equal(batch.labels[batch.picture_of == k], torch.from_numpy(scene.labels))
+
+
+def block(label: int, width: int = 20, height: int = 40) -> glyphs.Glyph:
+    """All ink."""
+    return glyphs.Glyph(np.full((height, width, 2), 255, np.uint8), label, 0.1)
+
+
+def test_how_far_a_glyph_can_go_until_its_ink_meets_what_is_written() -> None:
+    sheet = Sheet(100)
+    sheet.put(block(1), 10, 20, 40)
+    assert sheet.room(block(2), 35, 30, 40) == 5
+    assert sheet.room(block(2), 28, 30, 40) == -2
+    assert sheet.room(block(2), 45, 30, 40) == 10  # at most half of its width
+    assert sheet.room(block(2), 35, 70, 20) == 5  # nothing beside it: half of its width
+    assert sheet.room(block(2), 200, 30, 40) == sheet.room(block(2), 30, -90, 40) == 0  # beyond the sheet
+
+
+def test_a_turned_sheet_has_no_digits() -> None:
+    sheet = Sheet(100)
+    sheet.put(block(1), 10, 20, 40)
+    before = sheet.written.copy()
+    sheet.turn(2)
+    np.testing.assert_array_equal(sheet.written, before[::-1, ::-1])
+    assert not sheet.digits
+    assert not sheet.ink.any()
+    assert (sheet.owner == -1).all()
+
+
+def test_rows_upside_down_are_none_but_only_those_that_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        Sheet, "turn", lambda sheet, turns: turned.append((turns, sum(d.label in (3, 4, 7) for d in sheet.digits)))
+    )
+    monkeypatch.setattr(arrangement, "KINDS", ((1.0, arrangement._row, math.inf),))
+    for seed in range(400):
+        for label in (8, 7):
+            arrangement.arrange(SIDE, Pool([block(label), block(-1)]), np.random.default_rng(seed))
+    assert {turns for turns, _ in turned} == {1, 2, 3}
+    assert min(count for _, count in turned) > 1
+    assert 10 < len(turned) < 80
