@@ -178,12 +178,13 @@ def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor
 def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor, of_scale: Tensor) -> tuple[list[int], Tensor]:
     """Of boxes on the same digit the surest one, and what all scales say of it: their mean by score, [N, 10].
 
-    A box within another one is the same digit, or a part of it, unless one scale has both: the 1 of a slanted 10.
+    A box within another one is the same digit, or a part of it, unless it is about as high and one scale has both:
+    the 1 of a slanted 10.
     """
     order = scores.argsort(descending=True)
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
-    low, high = torch.maximum(corner[:, None], corner), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
-    common, area = (high - low).clamp(min=0).prod(dim=2), size.prod(dim=1)
+    first, last = torch.maximum(corner[:, None], corner), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
+    common, area, high = (last - first).clamp(min=0).prod(dim=2), size.prod(dim=1), size[:, 1]
     overlap = common / (area[:, None] + area - common)
     part = common / torch.minimum(area[:, None], area)
     free = ~_holds_others(scores, area, part)
@@ -195,8 +196,8 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor, of_scale: Tens
         same = free & (overlap[k] > 0.5)
         weights = scores[same] ** 2
         answers.append((weights[:, None] * probabilities[same]).sum(dim=0) / weights.sum())
-        beside = same & (scores >= SCORE)
-        is_another = (scores >= SCORE) & (of_scale == of_scale[beside][:, None]).any(dim=0)
+        has_both = (of_scale == of_scale[same & (scores >= SCORE)][:, None]).any(dim=0)
+        is_another = has_both & (scores >= SCORE) & (high > 0.5 * high[k]) & (high < 2 * high[k])
         free &= (overlap[k] <= 0.35) & ((part[k] <= 0.6) | is_another)
     return kept, torch.stack(answers) if answers else probabilities[:0]
 

@@ -67,25 +67,24 @@ def test_a_neighbour_is_kept_if_it_overlaps_but_a_little(other: Box, is_kept: bo
     assert kept((0.9, (0, 0, 30, 40)), (0.8, other)) == ([0, 1] if is_kept else [0])
 
 
-ZERO, ONE = (0, 0, 40, 60), (0, 0, 10, 60)
+ZERO, ONE, LOW = (0, 0, 40, 60), (0, 0, 10, 60), (0, 0, 10, 29)
 """The box of a slanted 0 holds that of the 1 before it."""
 
 
 @pytest.mark.parametrize(
-    ("score", "zero_score", "scales", "found"),
+    ("inner", "score", "zero_score", "scales", "found"),
     [
-        (0.8, 0.9, [1, 2, 1], [0, 2]),  # one scale has both, though another one is surer of the 0
-        (0.8, 0.4, [1, 2, 1], [0]),  # but it must be sure of both
-        (0.4, 0.9, [1, 2, 1], [0]),
-        (0.8, 0.9, [1, 2, 3], [0]),  # on a finer scale, a stroke of the 0 looks like a 1
+        (ONE, 0.8, 0.9, [2, 1, 1], [0, 2]),  # one scale has both, though another one is surer of the 0
+        (ONE, 0.8, 0.4, [2, 1, 1], [0]),  # but it must be sure of both
+        (ONE, 0.4, 0.9, [2, 1, 1], [0]),
+        (ONE, 0.8, 0.9, [2, 1, 3], [0]),  # on a finer scale, a stroke of the 0 looks like a 1
+        (LOW, 0.8, 0.9, [2, 1, 1], [0]),  # and so does a part of it
     ],
 )
 def test_within_another_s_box_is_a_digit_of_its_own_if_one_scale_has_both(
-    score: float, zero_score: float, scales: list[int], found: list[int]
+    inner: Box, score: float, zero_score: float, scales: list[int], found: list[int]
 ) -> None:
-    boxes = (0.95, ZERO), (zero_score, ZERO), (score, ONE)
-    of_scale = [scales[1], scales[0], scales[2]]
-    assert merged(*boxes, scales=of_scale)[0] == found
+    assert merged((0.95, ZERO), (zero_score, ZERO), (score, inner), scales=scales)[0] == found
 
 
 def test_boxes_of_the_same_digit_answer_together_by_the_square_of_their_scores() -> None:
