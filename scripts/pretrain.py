@@ -26,8 +26,6 @@ from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, find_checkpoint, read_ch
 from mnist_cnn.cli import DigitCLI, fail, run, task
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
-from mnist_cnn.data import glyphs
-from mnist_cnn.data.files import default_data_dir
 from mnist_cnn.errors import SettingsError
 from mnist_cnn.reading.models import load_classifier, load_detector
 from mnist_cnn.tasks.classifier import DigitClassifier
@@ -82,10 +80,10 @@ def make_classifier(config: Path, folder: Path, others: Sequence[str], output: P
 
 def make_detector(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
     """Trains the detector, or goes on with it, and writes it with its calibration."""
-    run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
+    cli = run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
     found = find_checkpoint("last", folder / "lightning_logs")
     last = read_checkpoint(found)
-    pool = glyphs.load(default_data_dir(), "val", glyphs.COUNT)
+    pool = cli.datamodule.pools["val"]
     calibration = fit_calibration(load_detector(found), pool, SCENES)
     last["state_dict"]["network.calibration"] = calibration
     write(last, {}, output)

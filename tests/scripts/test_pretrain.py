@@ -95,3 +95,19 @@ def test_networks_that_are_too_large_are_not_bundled(fails: Fails, tmp_path: Pat
     content = {"state_dict": {"weight": torch.zeros(800_000)}, "hyper_parameters": {}}
     assert "train a smaller network" in fails(pretrain.write, content, {}, tmp_path / "weights.ckpt")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_detector_becomes_weights_calibrated_on_its_own_validation_glyphs(
+    call: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrain, "SCENES", 4)
+    small = ["--data.glyphs=400", "--data.scenes=8", "--data.val_scenes=2", "--data.batch_size=4"]
+    options = ["--data.num_workers=0", "--trainer.max_epochs=1", "--model.weights=pretrained", "--output=new.ckpt"]
+    call("--config=detector", *small, *options)
+    printed = capsys.readouterr().out
+    calibration = re.search(r"calibration: \[(.*), (.*)\]; votes of classifier and detector: \[", printed)
+    assert calibration
+    fitted = read_checkpoint(Path("new.ckpt"))["state_dict"]["network.calibration"].tolist()
+    assert fitted == pytest.approx([float(calibration[1]), float(calibration[2])])
+    assert fitted != [1, 0]
+    assert f"written: new.ckpt, {Path('new.ckpt').stat().st_size:,} bytes" in printed
