@@ -1,6 +1,7 @@
 """Arguments from Python, checked as the command line checks its options: by the type hints of `__init__`."""
 
 import functools
+import math
 import os
 import types
 from collections.abc import Mapping
@@ -26,16 +27,17 @@ def check_arguments(scope: dict[str, Any]) -> None:
     parser, hints = _parser(kind)
     for name, hint in hints.items():
         value = without_paths(scope[name])
+        wanted = in_words(hint).replace(CLASS, "a ")
         try:
             parsed = parser.parse_object({name: value}, defaults=False)[name]
             right = type(None) in (hint, *get_args(hint)) if value is None else True  # argparse takes None for anything
             right = right and isinstance(parsed, str) == isinstance(value, str)
         except Exception:  # whatever jsonargparse meets in a foreign object
             right = False
+        if isinstance(value, float) and math.isinf(value):
+            right, wanted = False, "a finite number"
         if not right:
-            raise ValueError(
-                f"{kind.__name__}: {name} is {repr(value)[:80]}: give {in_words(hint).replace(CLASS, 'a ')}"
-            )
+            raise ValueError(f"{kind.__name__}: {name} is {repr(value)[:80]}: give {wanted}")
 
 
 @functools.cache

@@ -1,4 +1,5 @@
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ WRONG = [
     (DigitClassifier, {"schedule": functools.partial(torch.optim.lr_scheduler.LambdaLR, lr_lambda=abs)}, "checkpoint"),
     (DigitClassifier, {"learning_rate": -1}, "above 0"),
     (DigitClassifier, {"learning_rate": "0.1"}, "above 0"),
+    (DigitClassifier, {"learning_rate": math.inf}, "learning_rate is inf: give a finite number"),
+    (DigitDetector, {"weight_decay": math.inf}, "weight_decay is inf: give a finite number"),
     (DigitClassifier, {"learning_rate": None}, "above 0"),
     (DigitClassifier, {"momentum": 1.5}, "from 0 to 1"),
     (DigitClassifier, {"test_time_shift": -1}, "0"),
