@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mnist_cnn.data.files import DataError
+from mnist_cnn.data.errors import DataError
 from mnist_cnn.reading.folders import find_pictures, shown
 
 LONGEST = 24
@@ -75,6 +75,11 @@ def find_labels(place: str, known: list[str]) -> tuple[list[Label], list[str]]:
     return labels, problems
 
 
+def delimiter_of(header: str) -> str:
+    """What stands between the columns of a table with such a first line: spreadsheets of some countries write `;`."""
+    return max(",;\t", key=header.count)
+
+
 def _of_folder(folder: Path) -> tuple[list[Label], list[str]]:
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not classes:
@@ -98,7 +103,7 @@ def _of_csv(table: Path, known: list[str]) -> tuple[list[Label], list[str]]:
     try:
         text = table.read_text(encoding="utf-8-sig", errors="surrogateescape")
         header = text.partition("\n")[0]
-        delimiter = max(",;\t", key=header.count)  # spreadsheets of some countries write semicolons
+        delimiter = delimiter_of(header)
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except (OSError, csv.Error) as error:
         raise DataError(f"{shown(table)} cannot be read as a CSV file: {error}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mnist_cnn.atomic import replacing
+from mnist_cnn.data.labels import TABLE, delimiter_of
 from mnist_cnn.reading.pictures import read_picture
 from mnist_cnn.start import program
 
@@ -18,7 +19,6 @@ MOST_PICTURES = 10_000
 MOST_BYTES = 2 * 2**30
 """Of all of the pictures together."""
 MOST_DIGITS = 100
-LABELS = "labels.csv"
 
 
 class KeepError(RuntimeError):
@@ -38,11 +38,11 @@ class Kept:
         Raises:
             KeepError: It holds something else, or cannot be written.
         """
-        self.folder, self.table = folder.expanduser(), folder.expanduser() / LABELS
-        self.turn = threading.Lock()
+        self.folder, self.table = folder.expanduser(), folder.expanduser() / TABLE
+        self.turn, self.delimiter = threading.Lock(), ","
         try:
             if not self.table.exists() and self.folder.is_dir() and any(self.folder.glob("[!.]*")):
-                raise KeepError(f"{folder} has files, but no {LABELS}: give --keep a new folder, or one that it made")
+                raise KeepError(f"{folder} has files, but no {TABLE}: give --keep a new folder, or one that it made")
             self._write(*self._read())
         except OSError as error:
             raise KeepError(f"cannot keep pictures in {folder} ({error.strerror}): give another --keep") from error
@@ -102,7 +102,9 @@ class Kept:
             return ["file", "digits"], []
         try:
             with self.table.open(newline="", encoding="utf-8-sig") as file:
-                table = csv.DictReader(file, strict=True)
+                self.delimiter = delimiter_of(file.readline())
+                file.seek(0)
+                table = csv.DictReader(file, strict=True, delimiter=self.delimiter)
                 columns, lines = list(table.fieldnames or ()), list(table)
         except (csv.Error, UnicodeDecodeError) as error:
             raise KeepError(f"{self.table} is no table ({error}): mend it, or give another --keep") from error
@@ -112,7 +114,7 @@ class Kept:
 
     def _write(self, columns: list[str], lines: list[dict[str, str]]) -> None:
         text = io.StringIO()
-        table = csv.DictWriter(text, columns, lineterminator="\n")
+        table = csv.DictWriter(text, columns, lineterminator="\n", delimiter=self.delimiter)
         table.writeheader()
         table.writerows(lines)
         with replacing(self.table) as file:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from test_page import png, request, running
 
+from mnist_cnn.data.labels import TABLE
 from mnist_cnn.page import keep
 from mnist_cnn.page.keep import KeepError, Kept
 from mnist_cnn.page.networks import Networks
@@ -69,7 +70,7 @@ def test_what_cannot_be_kept_leaves_nothing(port: int, folder: Path) -> None:
     assert request(port, "POST", "/keep?digits=1", b"no picture")[0] == 422
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}):
         assert request(port, "POST", "/keep?digits=1", png(sheet(0)), **headers)[0] == 403
-    (folder / f".{keep.LABELS}.partial").mkdir()  # nothing can be written
+    (folder / f".{TABLE}.partial").mkdir()  # nothing can be written
     status, _, answer = request(port, "POST", "/keep?digits=1", png(sheet(0)))
     assert (status, answer["error"]) == (503, "this cannot be kept: Is a directory")
     assert (folder / "labels.csv").read_text() == "file,digits\n"
@@ -99,16 +100,17 @@ def test_number_and_size_are_limited(folder: Path, monkeypatch: pytest.MonkeyPat
     assert [line["digits"] for line in table(folder)] == ["2"]
 
 
-def test_a_table_of_the_users_own_goes_on(folder: Path) -> None:
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_of_the_users_own_goes_on(folder: Path, delimiter: str) -> None:
     folder.mkdir()
-    before = "file,writer,digits\nscans/a.png,Ann,seven\n"
+    before = "file,writer,digits\nscans/a.png,Ann,seven\n".replace(",", delimiter)
     (folder / "labels.csv").write_text(before, encoding="utf-8-sig")
     kept = Kept(folder)
     kept.add(png(sheet(0)), "3")
     assert kept.count() == 2
     text = (folder / "labels.csv").read_text()
     assert text.startswith(before)
-    assert text.endswith(".png,,3\n")
+    assert text.endswith(f".png{delimiter * 2}3\n")
     with pytest.raises(PictureError):
         kept.add(b"", "3")
     for content in ("a,b\n1,2\n", "file,digits\na,1,2\n", 'file,digits\n"a"b,1\n'):
