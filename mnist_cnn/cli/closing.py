@@ -85,7 +85,7 @@ def _what_to_type(trainer: Trainer, config: Namespace, task: str = "") -> None:
         say(f"checkpoint: {path}")
         say(f"test it:    {program()} test {' '.join(needed_to_use(path, config, task))}")
     else:
-        say("checkpoint: none was kept")
+        say("checkpoint: none was kept" + ("" if trainer.global_step else ", for nothing was trained"))
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             say(f"see it:     tensorboard --logdir {shlex.quote(os.path.relpath(logger.root_dir))}")
