@@ -74,9 +74,10 @@ def _found(data_dir: Path, count: int, split: str) -> Iterator[tuple[np.ndarray,
     detector, pool = load_detector(), glyphs.load(data_dir, split, _glyphs(count))
     made = none = k = 0
     while made < count:
-        picture, labels, boxes, *_ = compose(pool, np.random.default_rng((3, split == "val", k)))
+        scene = compose(pool, np.random.default_rng((3, split == "val", k)))
+        labels, boxes = scene.labels, scene.boxes
         k += 1
-        detection = detect(detector, picture)
+        detection = detect(detector, scene.picture)
         found = detection.digits
         if not len(found):
             continue

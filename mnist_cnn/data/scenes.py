@@ -28,6 +28,8 @@ class SceneBatch(NamedTuple):
     """RGB, uint8 [B, 3, H, W]."""
     labels: Tensor
     """Int64 [N], 0 to 9; -1 for a digit of which only a part can be seen."""
+    joined: Tensor
+    """Whether a digit's number goes on to its right, int64 [N]: 1, 0, or -1 where nobody can tell."""
     boxes: Tensor
     """Left, top, right, bottom in pixels, float [N, 4]."""
     picture_of: Tensor
@@ -161,6 +163,7 @@ def collate(scenes: list[Scene]) -> SceneBatch:
     return SceneBatch(
         torch.from_numpy(np.stack([scene.picture for scene in scenes])).permute(0, 3, 1, 2),  # channels last in memory
         torch.from_numpy(np.concatenate([scene.labels for scene in scenes])),
+        torch.from_numpy(np.concatenate([scene.joined for scene in scenes])),
         torch.from_numpy(np.concatenate([scene.boxes for scene in scenes])),
         torch.repeat_interleave(torch.arange(len(scenes)), torch.tensor(counts)),
         torch.from_numpy(np.stack([scene.ink for scene in scenes])),

@@ -31,6 +31,9 @@ class DetectorOutput(NamedTuple):
     box: Tensor
     """Of its bounding box: where its middle is, right and down of the cell's, in cells; and the logarithms of its
     width and height in `UNIT`; float [B, 4, H / 4, W / 4]."""
+    joined: Tensor
+    """Logits that the number goes on to the right of the digit: that the next one there is not another number; float
+    [B, 1, H / 4, W / 4]."""
     ink: Tensor
     """Logits that MNIST's pen would have left ink of a digit on a pixel, float [B, 1, H, W]."""
     owner: Tensor
@@ -39,11 +42,12 @@ class DetectorOutput(NamedTuple):
 
 
 class Located(NamedTuple):
-    """What `DetectorNet` finds before it draws strokes: `centre`, `digit` and `box` as in `DetectorOutput`."""
+    """What `DetectorNet` finds before it draws strokes: the first four as in `DetectorOutput`."""
 
     centre: Tensor
     digit: Tensor
     box: Tensor
+    joined: Tensor
     way: Tensor
     """As `DetectorOutput.owner`, but for cells, [B, 2, H / 4, W / 4]."""
     fine: Tensor
@@ -59,7 +63,7 @@ class DetectorNet(nn.Module):
     eighth, which see what is around a sign: a word, a row, a form. All have batch normalization and ReLU. Middles,
     digits and boxes are read there as in CenterNet (https://arxiv.org/abs/1904.07850). Ink is drawn at full resolution
     with the help of the first layer, as in U-Net (https://arxiv.org/abs/1505.04597), and each pixel points to its
-    digit, as in Panoptic-DeepLab (https://arxiv.org/abs/1911.10194). 402,221 parameters with the defaults.
+    digit, as in Panoptic-DeepLab (https://arxiv.org/abs/1911.10194). 402,262 parameters with the defaults.
     """
 
     calibration: Tensor
@@ -94,7 +98,7 @@ class DetectorNet(nn.Module):
         self.context = _residuals(context, context_dilations)
         self.back = nn.Conv2d(context, 4 * width, 1)
         self.last = _residuals(width, last_dilations)
-        self.heads = nn.Conv2d(width, 1 + 10 + 4 + 2, 1)
+        self.heads = nn.Conv2d(width, 1 + 10 + 4 + 2 + 1, 1)
         self.rise = nn.Conv2d(width, 4 * stem, 1)
         self.skip = nn.Conv2d(stem, stem, 1)
         self.draw = nn.Sequential(_convolution(stem, stem), nn.Conv2d(stem, 4, 3, padding=1))
@@ -105,7 +109,7 @@ class DetectorNet(nn.Module):
     def forward(self, pictures: Tensor) -> DetectorOutput:
         """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]."""
         located = self.locate(pictures)
-        return DetectorOutput(located.centre, located.digit, located.box, *self.strokes(located))
+        return DetectorOutput(*located[:4], *self.strokes(located))
 
     def locate(self, pictures: Tensor) -> Located:
         """The first part of `forward`, three quarters of its work: where digits are, and which."""
@@ -113,11 +117,11 @@ class DetectorNet(nn.Module):
         x = self.body(self.quarter_size(half))
         around = F.pixel_shuffle(self.back(self.context(self.eighth_size(x))), 2)
         x = self.last(F.relu(x + around[..., : x.shape[2], : x.shape[3]]))
-        centre, digit, box, way = self.heads(x).split((1, 10, 4, 2), dim=1)
+        centre, digit, box, way, joined = self.heads(x).split((1, 10, 4, 2, 1), dim=1)
         if not self.training:
             slope, offset = self.calibration
             centre = centre * slope + offset
-        return Located(centre, digit, box, way, half, x)
+        return Located(centre, digit, box, joined, way, half, x)
 
     def strokes(self, located: Located) -> tuple[Tensor, Tensor]:
         """The second part of `forward`: ink and owner of each pixel, as in `DetectorOutput`."""
@@ -163,6 +167,8 @@ class Found(NamedTuple):
     """Of which digit it is, float [N, 10]."""
     boxes: Tensor
     """Left, top, right, bottom in pixels, float [N, 4]."""
+    joined: Tensor
+    """Probability that its number goes on to its right, float [N]."""
 
 
 def find(output: DetectorOutput | Located, least: float) -> list[Found]:
@@ -181,7 +187,9 @@ def find(output: DetectorOutput | Located, least: float) -> list[Found]:
         x, y = (column + right + 0.5) * STRIDE, (row + down + 0.5) * STRIDE
         half_width, half_height = (size.clamp(-3, 3).exp() * UNIT / 2 for size in (width, height))
         boxes = torch.stack((x - half_width, y - half_height, x + half_width, y + half_height), dim=1)
-        found.append(Found(scores[k, 0, row, column], output.digit[k][:, row, column].softmax(dim=0).T, boxes))
+        digits = output.digit[k][:, row, column].softmax(dim=0).T
+        joined = output.joined[k, 0, row, column].sigmoid()
+        found.append(Found(scores[k, 0, row, column], digits, boxes, joined))
     return found
 
 

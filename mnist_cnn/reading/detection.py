@@ -53,6 +53,8 @@ class Digits:
     """Of which digit it is, to the detector, [N, 10]."""
     boxes: NDArray[np.float32]
     """Left, top, right, bottom in pixels of the picture, [N, 4]."""
+    joined: NDArray[np.float32]
+    """Probability that its number goes on to its right, [N]."""
 
     def __len__(self) -> int:
         """How many."""
@@ -60,7 +62,7 @@ class Digits:
 
     def take(self, which: NDArray[np.int64]) -> "Digits":
         """Some of them, in that order."""
-        return Digits(self.scores[which], self.probabilities[which], self.boxes[which])
+        return Digits(self.scores[which], self.probabilities[which], self.boxes[which], self.joined[which])
 
 
 class Detection:
@@ -92,6 +94,7 @@ class _Scale:
     probabilities: Tensor
     boxes: Tensor
     """In pixels of the picture."""
+    joined: Tensor
 
     @functools.cached_property
     @torch.inference_mode()
@@ -115,15 +118,17 @@ def detect(
         enough: How many sure digits are enough, so that scales on which all of them are large can be left out.
     """
     scales = list(_pyramid(network, picture, side, finer, enough))
-    scores, probabilities, boxes = (
-        torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes")
+    scores, probabilities, boxes, joined = (
+        torch.cat([getattr(scale, name) for scale in scales]) for name in ("scores", "probabilities", "boxes", "joined")
     )
+    answers = torch.cat((probabilities, joined[:, None]), dim=1)
     of_scale = torch.repeat_interleave(torch.tensor([len(scale.scores) for scale in scales]))
     best = scores.argsort(descending=True)[:MOST]
-    kept, probabilities = _merged(scores[best], probabilities[best], boxes[best], of_scale[best])
+    kept, answers = _merged(scores[best], answers[best], boxes[best], of_scale[best])
     best = best[kept]
+    said = answers.numpy()
     return Detection(
-        Digits(scores[best].numpy(), probabilities.numpy(), boxes[best].numpy()), scales, of_scale[best].numpy()
+        Digits(scores[best].numpy(), said[:, :-1], boxes[best].numpy(), said[:, -1]), scales, of_scale[best].numpy()
     )
 
 
@@ -171,12 +176,12 @@ def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor
     boxes = (found.boxes - BORDER).cpu() / torch.tensor([width / shape[1], height / shape[0]] * 2)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = ((middle > 0) & (middle < torch.tensor((shape[1], shape[0])))).all(dim=1)
-    scores, probabilities = found.score.cpu(), found.probabilities.cpu()
-    return _Scale(factor, network, located, scores[inside], probabilities[inside], boxes[inside])
+    scores, probabilities, joined = found.score.cpu(), found.probabilities.cpu(), found.joined.cpu()
+    return _Scale(factor, network, located, scores[inside], probabilities[inside], boxes[inside], joined[inside])
 
 
-def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor, of_scale: Tensor) -> tuple[list[int], Tensor]:
-    """Of boxes on the same digit the surest one, and what all scales say of it: their mean by score, [N, 10].
+def _merged(scores: Tensor, answers: Tensor, boxes: Tensor, of_scale: Tensor) -> tuple[list[int], Tensor]:
+    """Of boxes on the same digit the surest one, and what all scales answer of it: their mean by score, [N, C].
 
     A box within another one is the same digit, or a part of it, unless it is about as high and one scale has both:
     the 1 of a slanted 10.
@@ -188,18 +193,18 @@ def _merged(scores: Tensor, probabilities: Tensor, boxes: Tensor, of_scale: Tens
     overlap = common / (area[:, None] + area - common)
     part = common / torch.minimum(area[:, None], area)
     free = ~_holds_others(scores, area, part)
-    kept, answers = [], []
+    kept, means = [], []
     for k in order.tolist():
         if not free[k]:
             continue
         kept.append(k)
         same = free & (overlap[k] > 0.5)
         weights = scores[same] ** 2
-        answers.append((weights[:, None] * probabilities[same]).sum(dim=0) / weights.sum())
+        means.append((weights[:, None] * answers[same]).sum(dim=0) / weights.sum())
         has_both = (of_scale == of_scale[same & (scores >= SCORE)][:, None]).any(dim=0)
         is_another = has_both & (scores >= SCORE) & (high > 0.5 * high[k]) & (high < 2 * high[k])
         free &= (overlap[k] <= 0.35) & ((part[k] <= 0.6) | is_another)
-    return kept, torch.stack(answers) if answers else probabilities[:0]
+    return kept, torch.stack(means) if means else answers[:0]
 
 
 def _holds_others(scores: Tensor, area: Tensor, part: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ ROW_GAP = 4.5
 PAGE_GAP = 8.0
 """Heights between two digits of a row of a page, before it is divided."""
 CLOSE = 0.6
-"""Heights: usual gap of a row in which digits stand close."""
+"""Heights: median gap of a page up to which its digits stand close; those of a puzzle stand further apart."""
 
 
 def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
@@ -73,13 +73,22 @@ def the_digit(boxes: Boxes, scores: NDArray[np.float32], shape: tuple[int, ...])
     return [int((scores * np.sqrt(size) * np.exp(-0.3 * away**2)).argmax())]
 
 
-def page_rows(boxes: Boxes) -> list[list[int]]:
-    """All rows of a page, blocks and columns in reading order."""
-    chains = rows_of(boxes, PAGE_GAP)
-    gaps = np.concatenate([np.zeros(1), *(_gaps(chain, boxes) for chain in chains)])
-    is_close = float(np.median(gaps)) <= CLOSE
-    pitch = None if is_close else _pitch(np.concatenate([_steps(chain, boxes) for chain in chains]))
-    rows = [part for chain in chains for part in _divided(chain, boxes, pitch)]
+def page_rows(boxes: Boxes, joined: NDArray[np.float32]) -> list[list[int]]:
+    """All rows of a page, blocks and columns in reading order.
+
+    Args:
+        boxes: Of N digits.
+        joined: How likely the number of each goes on to its right, [N].
+    """
+    chains, rows = rows_of(boxes, PAGE_GAP), []
+    pitch = _pitch(chains, boxes, joined)
+    for chain in chains:
+        ends = joined[chain[:-1]] < 0.5
+        if pitch:
+            cells = _steps(chain, boxes) / pitch
+            ends &= np.abs(cells - np.rint(cells)) > 0.2
+        cuts = (np.flatnonzero(ends) + 1).tolist()
+        rows += [chain[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(chain)], strict=True)]
     frames = np.array([_frame(boxes[row]) for row in rows]).reshape(-1, 4)
     return [rows[k] for k in _in_order(frames, np.arange(len(rows)))]
 
@@ -99,32 +108,18 @@ def _steps(row: list[int], boxes: Boxes) -> NDArray[np.float64]:
     return np.diff((boxes[row, 0] + boxes[row, 2]) / 2).astype(np.float64)
 
 
-def _pitch(steps: NDArray[np.float64]) -> float:
-    """How far the cells of a puzzle are apart, many of which may be empty."""
-    short = float(np.quantile(steps, 0.2))
-    return float(np.median(steps[steps < 1.4 * short]))
+def _pitch(chains: list[list[int]], boxes: Boxes, joined: NDArray[np.float32]) -> float | None:
+    """How far the cells of a puzzle are apart, many of which may be empty; None on other pages.
 
-
-def _divided(row: list[int], boxes: Boxes, pitch: float | None) -> list[list[int]]:
-    """A row divided where a gap is wide beside its others, or beside those of a page.
-
-    Args:
-        row: Its digits, left to right.
-        boxes: Of all digits.
-        pitch: On a page on which digits stand apart, the width of a cell: no gap of empty cells divides a row. None on
-            a page on which they stand close.
+    Most digits of a puzzle stand apart, and most of these go on with a row. The cells of a page are all of one kind.
     """
-    if len(row) < 2:
-        return [row]
-    gaps = _gaps(row, boxes)
-    usual = float(np.median(gaps)) if pitch else min(CLOSE, float(np.median(gaps)))
-    limit = max(1.0, 2 * usual + 0.4) if usual <= CLOSE else 3.3 * usual + 0.4
-    is_cut = gaps > limit
-    if pitch:
-        cells = _steps(row, boxes) / pitch
-        is_cut &= np.abs(cells - np.rint(cells)) > 0.2
-    cuts = (np.flatnonzero(is_cut) + 1).tolist()
-    return [row[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(row)], strict=True)]
+    gaps, steps, goes_on = (
+        np.concatenate([np.zeros(0), *(part(row) for row in chains)])
+        for part in (lambda row: _gaps(row, boxes), lambda row: _steps(row, boxes), lambda row: joined[row[:-1]])
+    )
+    if not len(gaps) or np.median(gaps) <= CLOSE or goes_on[gaps > CLOSE].mean() < 0.5:
+        return None
+    return float(np.median(steps[steps < 1.4 * np.quantile(steps, 0.2)]))
 
 
 def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:

@@ -28,7 +28,7 @@ LIKELY: dict[Layout, float] = {"digit": 0.5, "row": 0.7, "page": 0.7}
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
-VOTES = (0.44, 0.61)
+VOTES = (0.39, 0.75)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
@@ -95,7 +95,9 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
         box = np.array(cv2.boundingRect(form), np.float32)
         box[2:] += box[:2]
         flat = np.full((1, 10), 0.1, np.float32)
-        return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), form[None], [1], [1.0])
+        return Sighting(
+            Digits(np.ones(1, np.float32), flat, box[None], np.zeros(1, np.float32)), form[None], [1], [1.0]
+        )
     best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout], ENOUGH[layout]), layout, picture.shape)
     mean, total = _evidence(best, layout)
     if mean < DOUBTFUL[layout] or (layout == "row" and len(best.images) == 1):
@@ -117,7 +119,9 @@ def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turn
     boxes, scores = found.boxes[sure], found.scores[sure]
     likely = scores * found.probabilities[sure].max(axis=1)  # letters and fingers are less
     if layout == "page":
-        rows = [row for row in page_rows(boxes) if likely[row].mean() >= SCORE] if len(boxes) else []
+        rows = (
+            [row for row in page_rows(boxes, found.joined[sure]) if likely[row].mean() >= SCORE] if len(boxes) else []
+        )
     else:
         row = the_row(boxes, likely) if layout == "row" else the_digit(boxes, likely, shape)
         rows = [row] if row and (layout == "digit" or scores[row].max() >= SCORE) else []

@@ -37,7 +37,8 @@ def look_for(classes: Sequence[str], detector: DetectorNet, picture: Picture, la
     if box is None or (len(seen.digits) and seen.digits.scores[0] >= SCORE and _covered(seen.digits.boxes[0], box)):
         return seen
     flat = np.full((1, len(DIGITS)), 1 / len(DIGITS), np.float32)
-    return Sighting(Digits(np.ones(1, np.float32), flat, box[None]), to_mnist(ink)[None], [1], [1.0])
+    digits = Digits(np.ones(1, np.float32), flat, box[None], np.zeros(1, np.float32))
+    return Sighting(digits, to_mnist(ink)[None], [1], [1.0])
 
 
 def _ink(picture: Picture) -> tuple[Ink, np.ndarray | None]:

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from mnist_cnn.scenes.doodles import draw_doodles
+from mnist_cnn.scenes.forms import cells, form, note, number
 from mnist_cnn.scenes.pool import Hand, Pool, Rng
 from mnist_cnn.scenes.sheet import Sheet
-from mnist_cnn.scenes.words import Script, print_words, typeset, write_words
+from mnist_cnn.scenes.words import print_words, write_words
 
 UPRIGHT = (3, 4, 7)
 """Digits that are none upside down or on their side: where two of them are, what is beside them is none, either."""
@@ -80,6 +81,7 @@ def _line(
     end = side if rng.random() < 0.6 else rng.uniform(side * 0.4, side)
     joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
     uneven = rng.random() < 0.12  # some write small zeros beside tall sevens
+    link, before = 1, len(sheet.digits)
     while x < end:
         height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander) * (rng.uniform(0.4, 1.1) if uneven else 1)
         away = (x - side / 2) / side
@@ -91,6 +93,7 @@ def _line(
                 if small
                 else sheet.put(hand.take(rng, True), x, y, height * rng.uniform(0.5, 1))
             )
+            link = link if small else -1
         else:
             if joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
@@ -98,11 +101,18 @@ def _line(
             glyph = hand.take(rng)
             if is_tight and last is not None:
                 x += gap * size / 2 - sheet.room(glyph, x, y, height, squeeze)
+            if last is not None:
+                sheet.digits[-1].joined = link
             x += sheet.put(glyph, x, y, height, squeeze)
+            link = 1
             last = (round(x - 0.25 * size), round(y + height * rng.uniform(0.75, 0.97)))
         x += size * (gap + rng.normal(0, wander / 2))
         if rng.random() < 0.06:
-            x += size * rng.uniform(0.5, 2)
+            more = rng.uniform(0.5, 2)
+            x += size * more
+            link = 0 if more > max(1.3 - gap, 1.2 * gap + 0.6) else 1 if more < max(0.8 - gap, 0.7 * gap + 0.2) else -1
+    if end < side and len(sheet.digits) > before:
+        sheet.digits[-1].joined = 0
 
 
 def _dot(sheet: Sheet, x: float, y: float, size: float, rng: Rng) -> int:
@@ -122,35 +132,6 @@ def _lines(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
         y += step
 
 
-def _cells(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
-    """A form, a table or a puzzle: printed cells, most of them with a digit or a short number."""
-    across, down = size * rng.uniform(1.1, 4.0 if rng.random() < 0.3 else 2.2), size * rng.uniform(1.15, 2.0)
-    left, top = rng.uniform(-across, across), rng.uniform(-down, down)
-    thick, full = max(1, round(size * rng.uniform(0.01, 0.07))), rng.uniform(0.4, 1.0)
-    comb, gap = rng.random() < 0.25, rng.uniform(0, 0.3) * size if rng.random() < 0.3 else 0.0
-    one_row, side = rng.random() < 0.3, sheet.side
-    rows = [rng.uniform(0, side - down)] if one_row else list(np.arange(top, side, down + gap))
-    for y in rows:
-        for x in np.arange(left, side, across + gap):
-            a, b = (round(x), round(y)), (round(x + across), round(y + down))
-            if comb:
-                for at in (a[0], b[0]):
-                    cv2.line(sheet.printed, (at, round(b[1] - 0.4 * down)), (at, b[1]), 1.0, thick, cv2.LINE_AA)
-                cv2.line(sheet.printed, (a[0], b[1]), b, 1.0, thick, cv2.LINE_AA)
-            else:
-                cv2.rectangle(sheet.printed, a, b, 1.0, thick, cv2.LINE_AA)
-            if rng.random() > full:
-                continue
-            height = size * rng.uniform(0.85, 1.1)
-            most = max(1, int(across / (0.75 * size))) if rng.random() < 0.5 else 1
-            glyphs = [hand.take(rng, rng.random() < 0.05) for _ in range(int(rng.integers(1, most + 1)))]
-            wide = sum(glyph.pixels.shape[1] / glyph.pixels.shape[0] * height for glyph in glyphs)
-            at_x = x + (across - wide) * rng.uniform(0.1, 0.9) + rng.normal(0, 0.05) * size
-            at_y = y + (down - height) / 2 + rng.normal(0, 0.08) * size
-            for glyph in glyphs:
-                at_x += sheet.put(glyph, at_x, at_y, height) + rng.uniform(-0.03, 0.08) * size
-
-
 def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
     """Written words, alone or with a number after them."""
     y = rng.uniform(-0.5, 1.0) * size
@@ -163,55 +144,8 @@ def _text(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
                 x += sheet.put(hand.take(rng, True), x, y + size - height, height) + size * rng.uniform(-0.05, 0.2)
             x += size * rng.uniform(0.3, 1)
             if numbers:
-                for _ in range(int(rng.integers(1, 5))):
-                    x += sheet.put(hand.take(rng), x, y, size * rng.uniform(0.9, 1.1)) + size * rng.uniform(0, 0.2)
-                x += size * rng.uniform(0.3, 1)
+                x = number(sheet, hand, x, y + size, size, rng) + size * rng.uniform(0.3, 1)
         y += size * rng.uniform(1.2, 2.5)
-
-
-def _note(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
-    """Lines of words and numbers by one hand: a list, a memo, an address."""
-    script = Script(size * rng.uniform(0.8, 1.2), rng, hand.width if rng.random() < 0.7 else None)
-    y, step, left = rng.uniform(0.3, 1.5) * size, size * rng.uniform(1.3, 2.2), rng.uniform(-size, 0.2 * sheet.side)
-    while y < sheet.side + size:
-        x = left + abs(rng.normal(0, 0.2)) * size
-        for _ in range(int(rng.integers(1, 4))):
-            x = (_number if rng.random() < 0.4 else _word)(sheet, hand, script, x, y, size, rng)
-            x += size * rng.uniform(0.3, 1.2)
-        y += step * rng.uniform(0.95, 1.05)
-
-
-def _form(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
-    """Printed labels, each with a field for a number or a word; some fields stay empty."""
-    script, high = Script(size * rng.uniform(0.8, 1.1), rng, hand.width), size * rng.uniform(1.2, 2.0)
-    small, y, step = size * rng.uniform(0.3, 0.8), rng.uniform(-0.5, 1.0) * size, high * rng.uniform(1.05, 1.5)
-    left, field = rng.uniform(-2, 1) * size, rng.uniform(0.1, 0.6) * sheet.side
-    thick, boxed = max(1, round(size * rng.uniform(0.01, 0.07))), rng.random() < 0.6
-    while y < sheet.side:
-        base = y + high - rng.uniform(0.1, 0.35) * size
-        x = max(field, typeset(sheet.printed, left, base, small, rng)) + rng.uniform(0.1, 0.5) * size
-        corner = (round(x), round(y + high))
-        if boxed:
-            cv2.rectangle(sheet.printed, (corner[0], round(y)), (sheet.side + 9, corner[1]), 1.0, thick, cv2.LINE_AA)
-        else:
-            cv2.line(sheet.printed, corner, (sheet.side, corner[1]), 1.0, thick, cv2.LINE_AA)
-        x += size * rng.uniform(0.05, 1.0)
-        if rng.random() < 0.85:
-            (_number if rng.random() < 0.65 else _word)(sheet, hand, script, x, base, size, rng)
-        y += step
-
-
-def _word(sheet: Sheet, hand: Hand, script: Script, x: float, y: float, size: float, rng: Rng) -> float:
-    """A word on the line y; returns where it ends."""
-    return script.write(sheet.written, x, y, rng)
-
-
-def _number(sheet: Sheet, hand: Hand, script: Script, x: float, y: float, size: float, rng: Rng) -> float:
-    """A number on the line y; returns where it ends."""
-    for _ in range(int(rng.integers(1, 7))):
-        x += sheet.put(hand.take(rng), x, y - size + rng.normal(0, 0.04) * size, size * rng.uniform(0.9, 1.1))
-        x += size * rng.uniform(-0.03, 0.25)
-    return x
 
 
 def _strike(sheet: Sheet, size: float, rng: Rng) -> None:
@@ -232,13 +166,13 @@ def _strike(sheet: Sheet, size: float, rng: Rng) -> None:
 
 
 KINDS: tuple[tuple[float, Callable[[Sheet, Hand, float, Rng], None], float], ...] = (
-    (0.16, _alone, math.inf),
+    (0.14, _alone, math.inf),
     (0.27, _row, math.inf),
     (0.14, _lines, math.inf),
-    (0.09, _cells, 1 / 3),
-    (0.13, _words, math.inf),
+    (0.12, cells, 1 / 3),
+    (0.12, _words, math.inf),
     (0.09, _doodles, math.inf),
-    (0.06, _note, 1 / 4),
-    (0.06, _form, 1 / 4),
+    (0.06, note, 1 / 4),
+    (0.06, form, 1 / 4),
 )
 """Kinds of scenes: how often each is drawn, what draws it, and the largest size of its digits in sides of a sheet."""

@@ -25,6 +25,8 @@ class Scene(NamedTuple):
     """RGB [SIDE, SIDE, 3]."""
     labels: NDArray[np.int64]
     """[N], 0 to 9; -1 for one of which only a part can be seen."""
+    joined: NDArray[np.int64]
+    """[N]: whether a digit's number goes on to its right, 1 or 0; -1 where nobody can tell."""
     boxes: NDArray[np.float32]
     """[N, 4]: left, top, right, bottom in pixels, of the digit as MNIST's pen would have written it."""
     ink: NDArray[np.uint8]
@@ -55,9 +57,11 @@ def compose(pool: Pool, rng: Rng) -> Scene:
     share = area / whole
     labels = np.where(share >= WHOLE, [d.label for d in sheet.digits], -1).astype(np.int64)
     kept = share > GONE
+    joined = np.array([d.joined for d in sheet.digits], np.int64)
+    joined[(labels < 0) | ((joined == 1) & ~np.append(kept[1:], False))] = -1  # what goes on can be seen
     number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int16)  # the last one: of no digit
     ink = np.rint(sheet.ink * 255).astype(np.uint8)
-    return Scene(picture, labels[kept], boxes[kept], ink, number[sheet.owner])
+    return Scene(picture, labels[kept], joined[kept], boxes[kept], ink, number[sheet.owner])
 
 
 def _frame(sheet: Sheet, size: float, rng: Rng) -> tuple[int, int, int, int]:

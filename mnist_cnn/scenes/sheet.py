@@ -21,6 +21,8 @@ class Placed:
     top: int
     width: int
     height: int
+    joined: int = -1
+    """Whether the next digit on the sheet goes on with its number, 1 or 0; -1 where nobody could tell."""
 
 
 @dataclass
@@ -71,6 +73,13 @@ class Sheet:
         facing = part.any(axis=1) & before.any(axis=1)
         last = x1 - 1 - before[facing, ::-1].argmax(axis=1)
         return int(min((x + part[facing].argmax(axis=1) - last - 1).min(initial=size[0]), size[0] // 2))
+
+    def join(self, first: int) -> None:
+        """Makes one number of the digits from the `first` one on, which ends with the last."""
+        for digit in self.digits[first:]:
+            digit.joined = 1
+        if len(self.digits) > first:
+            self.digits[-1].joined = 0
 
     def turn(self, turns: int) -> None:
         """Turns the sheet by so many quarters to the left; no digit is one any more."""

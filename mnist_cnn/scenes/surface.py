@@ -51,6 +51,8 @@ def pictured(sheet: Sheet, size: float, rng: Rng) -> Picture:
         _blend(page, cover * cv2.GaussianBlur(where, (0, 0), 1.0), _pen(rng, paper.copy()))
     if rough and rng.random() < 0.4:
         _specks(page, pen, size, rng)
+    if rough and rng.random() < 0.06:
+        _holes(page, size, rng)
     if rough and rng.random() < 0.2:
         _desk(page, sheet, rng)
     page *= _light(shape, rng)[..., None] if rough else rng.uniform(0.8, 1.15)
@@ -121,6 +123,18 @@ def _specks(page: Ink, pen: Colour, size: float, rng: Rng) -> None:
         radius = max(1, round(rng.exponential(0.03) * size))
         colour = tuple(float(c) for c in pen + rng.uniform(0, 0.5) * (page[0, 0] - pen))
         cv2.circle(page, tuple(int(v) for v in rng.integers(side, size=2)), radius, colour, -1, cv2.LINE_AA)
+
+
+def _holes(page: Ink, size: float, rng: Rng) -> None:
+    """Holes of a binder along one side of the sheet, through which something dark or bright is seen."""
+    side, radius = len(page), max(2, round(size * rng.uniform(0.15, 0.6)))
+    along, across = np.arange(rng.uniform(0, 2) * size, side, rng.uniform(2.5, 8) * size), rng.uniform(0, 0.12) * side
+    across = across if rng.random() < 0.5 else side - across
+    colour = tuple(float(c) for c in rng.uniform(0, 255) * (1 + rng.normal(0, 0.1, 3)))
+    is_column = rng.random() < 0.6
+    for at in along:
+        middle = (round(across), round(at)) if is_column else (round(at), round(across))
+        cv2.circle(page, middle, radius, colour, -1, cv2.LINE_AA)
 
 
 def _desk(page: Ink, sheet: Sheet, rng: Rng) -> None:

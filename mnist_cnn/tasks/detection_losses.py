@@ -27,7 +27,7 @@ def sized(boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def detection_losses(output: DetectorOutput, batch: SceneBatch) -> dict[str, Tensor]:
-    """The parts of the loss, scalars: middles, digits, boxes, ink, and whose it is."""
+    """The parts of the loss, scalars: middles, digits, boxes, where numbers go on, ink, and whose it is."""
     wanted, near = sized(batch.boxes, batch.labels)
     heat, asked, cells = _targets(batch, wanted, near, output.centre.shape[-2:])
     logits = output.centre[:, 0]
@@ -45,6 +45,12 @@ def detection_losses(output: DetectorOutput, batch: SceneBatch) -> dict[str, Ten
     place = torch.stack((column, row), dim=1) + 0.5
     box = torch.cat((middle[digit] / STRIDE - place, (size[digit] / UNIT).log()), dim=1)
     losses["box"] = F.l1_loss(output.box[picture, :, row, column], box) if len(digit) else names.sum()
+    says = output.joined[picture, 0, row, column]
+    is_known = batch.joined[digit] >= 0
+    entropy = F.binary_cross_entropy_with_logits(
+        says, batch.joined[digit].clamp(min=0).to(says.dtype), reduction="none"
+    )
+    losses["joined"] = 0.5 * (entropy * is_known).sum() / is_known.sum().clamp(min=1)
     return losses | _ink_losses(output, batch, wanted, middle)
 
 

@@ -22,7 +22,7 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     fit = ("fit", "--config=detector", *TINY)
     cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1")
     output = capsys.readouterr().out
-    assert "network: DetectorNet, 402,221 parameters" in output
+    assert "network: DetectorNet, 402,262 parameters" in output
     assert re.search(r"^epoch 2/2: accuracy/val .*%, f_score/val .*%$", output, re.MULTILINE)
     hint = re.search(r"^test it: +python scripts/train.py (.*)$", output, flags=re.MULTILINE)
     assert hint

@@ -17,13 +17,19 @@ def boxes(*lines: tuple[float, float, int, float], height: float = 30) -> np.nda
     )
 
 
+def page_of(parts: list[np.ndarray]) -> list[list[int]]:
+    """The rows of a page of numbers, if the detector knows where each of them ends."""
+    joined = np.concatenate([[0.9] * (len(part) - 1) + [0.1] for part in parts]).astype(np.float32)
+    return page_rows(np.concatenate(parts), joined)
+
+
 @pytest.mark.parametrize("gap", [-0.2, 0.1, 1.0, 2.0, 3.0])
 def test_a_row_of_any_spacing_is_one(gap: float) -> None:
     row = boxes((10, 10, 6, gap))
     shuffled = np.random.default_rng(0).permutation(6)
     (found,) = rows_of(row[shuffled], ROW_GAP)
     assert shuffled[found].tolist() == list(range(6))
-    assert [len(part) for part in page_rows(row)] == [6]
+    assert [len(part) for part in page_of([row])] == [6]
 
 
 def test_a_row_may_rise_and_bend() -> None:
@@ -53,39 +59,45 @@ def test_the_digit_that_is_meant_is_large_and_in_the_middle() -> None:
 def test_cells_of_a_table_are_rows_of_their_own_line_by_line() -> None:
     for lefts in ((10, 150), (10, 300, 590)):
         cells = [(left, 10 + 60 * line, 2, 0.1) for left in lefts for line in range(3)]
-        rows = page_rows(boxes(*cells))
+        rows = page_of([boxes(cell) for cell in cells])
         assert [row[0] for row in rows] == [2 * (line + 3 * k) for line in range(3) for k in range(len(lefts))]
 
 
-def test_cells_of_one_digit_are_apart_where_other_rows_stand_close() -> None:
-    page = boxes(*((10, 10 + 60 * line, 5, 0.1) for line in range(4)), *((left, 300, 1, 0.0) for left in (10, 90, 170)))
-    assert [len(row) for row in page_rows(page)] == [5, 5, 5, 5, 1, 1, 1]
-    spaced = boxes(*((10, 10 + 60 * line, 3, 2.0) for line in range(4)))
-    assert [len(row) for row in page_rows(spaced)] == [3, 3, 3, 3]
+def test_a_row_ends_where_its_number_does() -> None:
+    joined = np.array([0.9, 0.51, 0.49, 0.9, 0.1], np.float32)
+    for gap in (0.1, 0.5):
+        assert page_rows(boxes((10, 10, 5, gap)), joined) == [[0, 1, 2], [3, 4]]
+    assert page_rows(boxes((10, 10, 1, 0.0)), np.zeros(1, np.float32)) == [[0]]
 
 
-def test_empty_cells_of_a_puzzle_do_not_divide_a_line() -> None:
+@pytest.mark.parametrize(
+    ("mean", "rows"), [(0.9, [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]), (0.2, [[k] for k in range(10)])]
+)
+def test_the_cells_of_a_page_are_those_of_a_puzzle_or_none(mean: float, rows: list[list[int]]) -> None:
     cells = {0: (0, 1, 2, 6), 1: (0, 1, 5), 2: (2, 3, 6)}
     grid = [
         (10 + 60 * column, 10 + 60 * row, 30 + 60 * column, 40 + 60 * row) for row in cells for column in cells[row]
     ]
-    assert page_rows(np.array(grid, np.float32)) == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
-    grid[3] = (10 + 60 * 5.5, 10, 30 + 60 * 5.5, 40)  # no cell of the grid is there
-    assert page_rows(np.array(grid, np.float32))[:2] == [[0, 1, 2], [3]]
+    joined = np.full(10, mean, np.float32)
+    joined[2] = 0.2  # before empty cells
+    assert page_rows(np.array(grid, np.float32), joined) == rows
+    if mean > 0.5:
+        grid[3] = (10 + 60 * 5.5, 10, 30 + 60 * 5.5, 40)  # no cell of the grid is there
+        assert page_rows(np.array(grid, np.float32), joined)[:2] == [[0, 1, 2], [3]]
 
 
 def test_two_columns_of_text_are_read_one_after_the_other() -> None:
     left = [(10, 10 + 50 * line, 5, 0.1) for line in range(5)]
     right = [(420, 33 + 47 * line, 5, 0.1) for line in range(5)]
-    rows = page_rows(boxes(*left, *right))
+    rows = page_of([boxes(line) for line in (*left, *right)])
     assert [row[0] for row in rows] == list(range(0, 50, 5))
 
 
 def test_rows_of_a_list_come_from_top_to_bottom() -> None:
     order = [2, 0, 3, 1]
-    page = boxes(*((10 + 40 * line, 10 + 50 * line, 4, 0.2) for line in order))
-    assert [order[row[0] // 4] for row in page_rows(page)] == [0, 1, 2, 3]
-    assert page_rows(page[:0]) == []
+    page = [boxes((10 + 40 * line, 10 + 50 * line, 4, 0.2)) for line in order]
+    assert [order[row[0] // 4] for row in page_of(page)] == [0, 1, 2, 3]
+    assert page_rows(page[0][:0], np.zeros(0, np.float32)) == []
 
 
 def row(*gaps: float, left: float = 400, top: float = 50, height: float = 30) -> np.ndarray:
@@ -94,9 +106,9 @@ def row(*gaps: float, left: float = 400, top: float = 50, height: float = 30) ->
     return np.array([(x, top, x + height * 2 / 3, top + height) for x in lefts], np.float32)
 
 
-def starts(page: np.ndarray) -> list[int]:
+def starts(parts: list[np.ndarray]) -> list[int]:
     """The first digit of each row, in reading order."""
-    return [part[0] for part in page_rows(page)]
+    return [part[0] for part in page_of(parts)]
 
 
 @pytest.mark.parametrize(("times", "count"), [(2.6, 1), (3, 1), (3.6, 2)])
@@ -155,53 +167,33 @@ def test_of_digits_of_a_size_the_middle_one_is_meant_and_of_others_the_large_one
         assert the_digit(found, scores, shape) == [3]
 
 
-@pytest.mark.parametrize(
-    ("usual", "gap", "parts"),
-    [
-        (0.1, 0.9, 1),
-        (0.1, 1.1, 2),
-        (0.5, 1.2, 1),
-        (0.5, 1.6, 2),
-        (1.0, 3.5, 1),
-        (1.0, 3.9, 2),
-        (0.7, 2.6, 1),
-        (0.7, 2.9, 2),
-    ],
-)
-def test_a_row_of_a_page_is_divided_where_a_gap_is_wide_beside_its_others(usual: float, gap: float, parts: int) -> None:
-    for left, top in ((400, 50), (5, 900)):
-        found = page_rows(row(usual, usual, gap, usual, left=left, top=top))
-        assert found == ([[0, 1, 2, 3, 4]] if parts == 1 else [[0, 1, 2], [3, 4]])
-
-
 @pytest.mark.parametrize(("gap", "parts"), [(7.5, 1), (8.5, 2)])
 def test_two_digits_of_a_page_are_a_row_unless_they_are_far_apart(gap: float, parts: int) -> None:
-    assert len(page_rows(row(gap))) == parts
-    assert page_rows(row()) == [[0]]
+    assert len(page_of([row(gap)])) == parts
 
 
 def test_two_rows_come_from_top_to_bottom() -> None:
-    assert starts(np.concatenate([row(0.1, top=200), row(0.1, top=60)])) == [2, 0]
+    assert starts([row(0.1, top=200), row(0.1, top=60)]) == [2, 0]
 
 
 @pytest.mark.parametrize(("gutter", "order"), [(3.5, [0, 4, 8, 2, 6, 10]), (2.5, [0, 2, 4, 6, 8, 10])])
 def test_columns_stand_more_than_three_heights_apart(gutter: float, order: list[int]) -> None:
     right = 400 + 30 * (2 * 2 / 3 + 0.1 + gutter)
     lines = [(row(0.1, top=50 + 90 * k), row(0.1, left=right, top=95 + 90 * k)) for k in range(3)]
-    assert starts(np.concatenate([part for line in lines for part in line])) == order
+    assert starts([part for line in lines for part in line]) == order
 
 
 def test_slanting_lines_that_overlap_are_read_one_after_the_other() -> None:
     lines = [row(*[0.2] * 7, left=400 - 40 * k, top=50 + 44 * k) for k in range(3)]
     for line in lines:
         line[:, [1, 3]] += 4 * np.arange(8)[:, None]
-    assert starts(np.concatenate(lines)) == [0, 8, 16]
+    assert starts(lines) == [0, 8, 16]
 
 
 def test_two_columns_with_one_line_in_common_are_no_table() -> None:
     right = 400 + 30 * (2 * 2 / 3 + 0.1 + 3.5)
     lines = [(row(0.1, top=50 + 90 * k), row(0.1, left=right, top=50 + 135 * k)) for k in range(3)]
-    assert starts(np.concatenate([part for line in lines for part in line])) == [0, 4, 8, 2, 6, 10]
+    assert starts([part for line in lines for part in line]) == [0, 4, 8, 2, 6, 10]
 
 
 @pytest.mark.parametrize("shift", [7, -7])
@@ -211,7 +203,7 @@ def test_cells_of_a_table_may_stand_a_little_higher_or_lower(shift: int) -> None
         for line in range(3)
         for k, left in enumerate((300, 640, 980))
     ]
-    assert starts(np.concatenate(cells)) == list(range(0, 18, 2))
+    assert starts(cells) == list(range(0, 18, 2))
 
 
 @pytest.mark.parametrize("missing", [0, 1])
@@ -222,4 +214,4 @@ def test_a_table_may_have_empty_cells(missing: int) -> None:
         for k, left in enumerate((300, 450))
         if k != missing or line % 2
     ]
-    assert starts(np.concatenate(cells)) == list(range(0, 12, 2))
+    assert starts(cells) == list(range(0, 12, 2))

@@ -33,7 +33,7 @@ class Tells:
         self.sizes.append((height, width))
         self.seen.append(pixels)
         across, down = (round(side * factor) / side for side in (self.shape[1], self.shape[0]))
-        maps = [torch.zeros(1, channels, height // STRIDE, width // STRIDE) for channels in (1, 10, 4)]
+        maps = [torch.zeros(1, channels, height // STRIDE, width // STRIDE) for channels in (1, 10, 4, 1)]
         output = DetectorOutput(*maps, torch.zeros(1, 1, height, width), torch.zeros(1, 2, height, width))
         output.centre.fill_(-9)
         output.ink.fill_(-40)

@@ -23,7 +23,7 @@ class Detected:
         probabilities = np.full((len(digits), 10), (1 - sure) / 9, np.float32)
         probabilities[range(len(digits)), labels] = sure
         corners = np.array(boxes, np.float32).reshape(-1, 4)
-        self.digits = Digits(np.array(scores, np.float32), probabilities, corners)
+        self.digits = Digits(np.array(scores, np.float32), probabilities, corners, np.ones(len(digits), np.float32))
         self.asked: list[tuple[list[int], list[int]]] = []
 
     def images(self, which: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -238,7 +238,8 @@ def seen(
     count = len(scores)
     boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4)
     images = np.stack([np.full((28, 28), k, np.uint8) for k in range(count)])
-    return Sighting(Digits(np.array(scores, np.float32), answers, boxes), images, lengths, sureness, turns)
+    digits = Digits(np.array(scores, np.float32), answers, boxes, np.ones(count, np.float32))
+    return Sighting(digits, images, lengths, sureness, turns)
 
 
 def test_a_classifier_alone_decides_unless_the_detector_votes() -> None:

@@ -146,3 +146,19 @@ def test_rows_upside_down_are_none_but_only_those_that_can_be_told(monkeypatch: 
     assert {turns for turns, _ in turned} == {1, 2, 3}
     assert min(count for _, count in turned) > 1
     assert 10 < len(turned) < 80
+
+
+def test_a_number_goes_on_until_its_last_digit_and_no_further_than_is_seen(pool: Pool) -> None:
+    digits = pool.digits[:4]
+    sheet = Sheet(SIDE)
+    sheet.put(digits[0], 0, 90, 30)
+    for k, glyph in enumerate(digits[1:]):
+        sheet.put(glyph, 40 + 40 * k, 20, 30)
+    sheet.join(1)
+    assert [digit.joined for digit in sheet.digits] == [-1, 1, 1, 0]
+    known = [compose(pool, np.random.default_rng(k)) for k in range(60)]
+    for scene in known:
+        goes_on = np.flatnonzero(scene.joined == 1)
+        assert (goes_on + 1 < len(scene.labels)).all()
+        assert (scene.joined[scene.labels < 0] == -1).all()
+    assert {-1, 0, 1} <= set(np.concatenate([scene.joined for scene in known]).tolist())

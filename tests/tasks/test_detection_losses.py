@@ -38,9 +38,10 @@ def scene() -> tuple[SceneBatch, DetectorOutput]:
     ink[:, ::7] = 127
     labels, boxes = torch.tensor([digit[1] for digit in DIGITS]), torch.tensor([digit[2] for digit in DIGITS]).float()
     pictures = torch.zeros(2, 3, HEIGHT, WIDTH, dtype=torch.uint8)
-    batch = SceneBatch(pictures, labels, boxes, torch.tensor([digit[0] for digit in DIGITS]), ink, owner)
+    picture_of, joined = torch.tensor([digit[0] for digit in DIGITS]), torch.arange(len(DIGITS)) % 3 - 1
+    batch = SceneBatch(pictures, labels, joined, boxes, picture_of, ink, owner)
     shapes = [(1, HEIGHT // 4, WIDTH // 4), (10, HEIGHT // 4, WIDTH // 4), (4, HEIGHT // 4, WIDTH // 4)]
-    shapes += [(1, HEIGHT, WIDTH), (2, HEIGHT, WIDTH)]
+    shapes += [(1, HEIGHT // 4, WIDTH // 4), (1, HEIGHT, WIDTH), (2, HEIGHT, WIDTH)]
     return batch, DetectorOutput(*(2 * torch.randn(2, *shape, generator=generator) for shape in shapes))
 
 
@@ -68,10 +69,10 @@ def centre_loss(output: DetectorOutput) -> float:
     return total / sum(wanted for *_, wanted, _ in DIGITS)
 
 
-def cell_losses(output: DetectorOutput) -> tuple[float, float]:
-    """Digit and box, over the cells next to a middle."""
-    names, boxes = [], []
-    for picture, label, (left, top, right, bottom), wanted, _ in DIGITS:
+def cell_losses(batch: SceneBatch, output: DetectorOutput) -> tuple[float, float, float]:
+    """Digit, box, and whether its number goes on, over the cells next to a middle."""
+    names, boxes, goes_on = [], [], []
+    for k, (picture, label, (left, top, right, bottom), wanted, _) in enumerate(DIGITS):
         x, y = (left + right) / 8, (top + bottom) / 8
         size = [math.log(max(3, side) / 28) for side in (right - left, bottom - top)]
         for row, column in itertools.product(range(HEIGHT // 4), range(WIDTH // 4)):
@@ -79,7 +80,10 @@ def cell_losses(output: DetectorOutput) -> tuple[float, float]:
                 names.append(-output.digit[picture, :, row, column].log_softmax(dim=0)[label])
                 box = torch.tensor([x - column - 0.5, y - row - 0.5, *size])
                 boxes.append((output.box[picture, :, row, column] - box).abs())
-    return float(torch.stack(names).mean()), float(torch.stack(boxes).mean())
+                if batch.joined[k] >= 0:
+                    p = float(output.joined[picture, 0, row, column].sigmoid())
+                    goes_on.append(-math.log(p if batch.joined[k] else 1 - p))
+    return float(torch.stack(names).mean()), float(torch.stack(boxes).mean()), 0.5 * sum(goes_on) / len(goes_on)
 
 
 def pixel_losses(batch: SceneBatch, output: DetectorOutput) -> tuple[float, float]:
@@ -110,10 +114,10 @@ def test_which_digits_are_to_be_found() -> None:
 def test_losses_are_those_of_their_definition() -> None:
     batch, output = scene()
     losses = {name: float(loss) for name, loss in detection_losses(output, batch).items()}
-    digit, box = cell_losses(output)
+    digit, box, joined = cell_losses(batch, output)
     ink, owner = pixel_losses(batch, output)
-    expected = {"centre": centre_loss(output), "digit": digit, "box": box, "ink": ink, "owner": owner}
-    assert losses == pytest.approx(expected, rel=1e-4)
+    cells = {"centre": centre_loss(output), "digit": digit, "box": box, "joined": joined}
+    assert losses == pytest.approx(cells | {"ink": ink, "owner": owner}, rel=1e-4)
 
 
 def test_where_nothing_is_to_be_found_what_is_there_is_background() -> None:

@@ -21,14 +21,16 @@ def batch_of(boxes: list[tuple[float, ...]], labels: list[int], side: int = 96) 
         ink[here], owner[here] = 255, k
     pictures = torch.zeros(1, 3, side, side, dtype=torch.uint8)
     corners = torch.tensor(boxes).reshape(-1, 4)
-    return SceneBatch(pictures, torch.tensor(labels), corners, torch.zeros(len(labels), dtype=torch.long), ink, owner)
+    picture_of, joined = torch.zeros(2, len(labels), dtype=torch.long)
+    joined[:-1] = 1  # one number
+    return SceneBatch(pictures, torch.tensor(labels), joined, corners, picture_of, ink, owner)
 
 
 def perfect(batch: SceneBatch, sure: float = 12.0) -> DetectorOutput:
     """What a network would say that knows the truth."""
     side = batch.pictures.shape[-1]
     centre, digit = torch.full((1, 1, side // 4, side // 4), -sure), torch.zeros(1, 10, side // 4, side // 4)
-    box = torch.zeros(1, 4, side // 4, side // 4)
+    box, joined = torch.zeros(1, 4, side // 4, side // 4), torch.zeros(1, 1, side // 4, side // 4)
     grid = torch.arange(side // 4) + 0.5
     owner = torch.zeros(1, 2, side, side)
     pixel = torch.arange(side) + 0.5
@@ -39,6 +41,7 @@ def perfect(batch: SceneBatch, sure: float = 12.0) -> DetectorOutput:
         centre[0, 0, int(y), int(x)] = sure
         near = (slice(int(y) - 1, int(y) + 2), slice(int(x) - 1, int(x) + 2))
         digit[0, label][near] = sure
+        joined[0, 0][near] = sure if batch.joined[k] else -sure
         box[0, 0][near], box[0, 1][near] = (x - grid)[near[1]], (y - grid)[near[0]][:, None]
         box[0, 2][near] = torch.tensor((right - left) / 28).log()
         box[0, 3][near] = torch.tensor((bottom - top) / 28).log()
@@ -46,7 +49,7 @@ def perfect(batch: SceneBatch, sure: float = 12.0) -> DetectorOutput:
         owner[0, 0][mine] = ((4 * x - pixel) / 28).expand(side, side)[mine]
         owner[0, 1][mine] = ((4 * y - pixel) / 28)[:, None].expand(side, side)[mine]
     ink = torch.where(batch.ink > 0, sure, -sure)[:, None].float()
-    return DetectorOutput(centre, digit, box, ink, owner)
+    return DetectorOutput(centre, digit, box, joined, ink, owner)
 
 
 BOXES = [(10.0, 20.0, 26.0, 46.0), (40.0, 20.0, 64.0, 50.0)]
@@ -55,7 +58,7 @@ BOXES = [(10.0, 20.0, 26.0, 46.0), (40.0, 20.0, 64.0, 50.0)]
 def test_a_network_that_knows_the_truth_has_no_loss() -> None:
     batch = batch_of(BOXES, [3, 7])
     losses = detection_losses(perfect(batch), batch)
-    assert set(losses) == {"centre", "digit", "box", "ink", "owner"}
+    assert set(losses) == {"centre", "digit", "box", "joined", "ink", "owner"}
     assert all(float(loss) < 0.01 for loss in losses.values()), losses
 
 
@@ -129,7 +132,11 @@ def test_the_network_takes_any_size_and_both_dtypes() -> None:
     network = DetectorNet(stem=4, width=8, dilations=(1,)).eval()
     pixels = torch.randint(0, 256, (2, 3, 36, 60), dtype=torch.uint8)
     output = network(pixels)
-    assert [part.shape[1:] for part in output] == [(1, 9, 15), (10, 9, 15), (4, 9, 15), (1, 36, 60), (2, 36, 60)]
+    assert [part.shape[1:] for part in output] == [
+        *((channels, 9, 15) for channels in (1, 10, 4, 1)),
+        (1, 36, 60),
+        (2, 36, 60),
+    ]
     assert torch.equal(output.ink, network(pixels.float()).ink)
 
 
