@@ -17,7 +17,7 @@ ROW_GAP = 4.5
 PAGE_GAP = 8.0
 """Heights between two digits of a row of a page, before it is divided."""
 CLOSE = 0.6
-"""Heights: median gap of a page up to which its digits stand close; those of a puzzle stand further apart."""
+"""Heights: gap up to which two digits stand close; most of those of a puzzle stand further apart."""
 
 
 def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
@@ -80,14 +80,13 @@ def page_rows(boxes: Boxes, joined: NDArray[np.float32]) -> list[list[int]]:
         boxes: Of N digits.
         joined: How likely the number of each goes on to its right, [N].
     """
-    chains, rows = rows_of(boxes, PAGE_GAP), []
-    pitch = _pitch(chains, boxes, joined)
+    chains = rows_of(boxes, PAGE_GAP)
+    left, right = (np.array([k for chain in chains for k in chain[part]], np.int64) for part in (np.s_[:-1], np.s_[1:]))
+    is_end = joined < 0.5
+    is_end[left] &= ~_whole_cells(boxes[left], boxes[right], joined[left])
+    rows = []
     for chain in chains:
-        ends = joined[chain[:-1]] < 0.5
-        if pitch:
-            cells = _steps(chain, boxes) / pitch
-            ends &= np.abs(cells - np.rint(cells)) > 0.2
-        cuts = (np.flatnonzero(ends) + 1).tolist()
+        cuts = (np.flatnonzero(is_end[chain[:-1]]) + 1).tolist()
         rows += [chain[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(chain)], strict=True)]
     frames = np.array([_frame(boxes[row]) for row in rows]).reshape(-1, 4)
     return [rows[k] for k in _in_order(frames, np.arange(len(rows)))]
@@ -97,29 +96,24 @@ def _frame(boxes: Boxes) -> NDArray[np.float64]:
     return np.concatenate((boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))).astype(np.float64)
 
 
-def _gaps(row: list[int], boxes: Boxes) -> NDArray[np.float64]:
-    """Between the digits of a row, in its heights."""
-    height = float(np.median(boxes[row, 3] - boxes[row, 1]))
-    return ((boxes[row[1:], 0] - boxes[row[:-1], 2]) / height).astype(np.float64)
+def _whole_cells(left: Boxes, right: Boxes, joined: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which digits are whole cells of a puzzle apart, many of which may be empty, bool [M].
 
+    All cells of a page are of one kind: those of a puzzle if most digits stand apart, and most of these go on.
 
-def _steps(row: list[int], boxes: Boxes) -> NDArray[np.float64]:
-    """From the middle of each digit of a row to that of the next one, in pixels."""
-    return np.diff((boxes[row, 0] + boxes[row, 2]) / 2).astype(np.float64)
-
-
-def _pitch(chains: list[list[int]], boxes: Boxes, joined: NDArray[np.float32]) -> float | None:
-    """How far the cells of a puzzle are apart, many of which may be empty; None on other pages.
-
-    Most digits of a puzzle stand apart, and most of these go on with a row. The cells of a page are all of one kind.
+    Args:
+        left: Of M digits that have a neighbour in their line.
+        right: Of these neighbours.
+        joined: How likely the number of each left one goes on, [M].
     """
-    gaps, steps, goes_on = (
-        np.concatenate([np.zeros(0), *(part(row) for row in chains)])
-        for part in (lambda row: _gaps(row, boxes), lambda row: _steps(row, boxes), lambda row: joined[row[:-1]])
-    )
-    if not len(gaps) or np.median(gaps) <= CLOSE or goes_on[gaps > CLOSE].mean() < 0.5:
-        return None
-    return float(np.median(steps[steps < 1.4 * np.quantile(steps, 0.2)]))
+    height = (left[:, 3] - left[:, 1] + right[:, 3] - right[:, 1]) / 2
+    is_apart = (right[:, 0] - left[:, 2]) / height > CLOSE
+    if 2 * is_apart.sum() <= len(left) or joined[is_apart].mean() < 0.5:
+        return np.zeros(len(left), bool)
+    steps = (right[:, 0] + right[:, 2] - left[:, 0] - left[:, 2]) / 2
+    pitch = np.median(steps[steps < 1.4 * np.quantile(steps, 0.2)])
+    whole: NDArray[np.bool_] = np.abs(steps / pitch - np.rint(steps / pitch)) <= 0.2
+    return whole
 
 
 def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:

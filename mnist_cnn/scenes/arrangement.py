@@ -110,9 +110,16 @@ def _line(
         if rng.random() < 0.06:
             more = rng.uniform(0.5, 2)
             x += size * more
-            link = 0 if more > max(1.3 - gap, 1.2 * gap + 0.6) else 1 if more < max(0.8 - gap, 0.7 * gap + 0.2) else -1
+            link = _goes_on(gap, gap + more)
     if end < side and len(sheet.digits) > before:
         sheet.digits[-1].joined = 0
+
+
+def _goes_on(usual: float, gap: float) -> int:
+    """Whether a number goes on after a gap beside its usual ones, in heights: 1, 0, or -1 where people would differ."""
+    if gap > max(1.3, 2.2 * usual + 0.6):
+        return 0
+    return 1 if gap < max(0.8, 1.7 * usual + 0.2) else -1
 
 
 def _dot(sheet: Sheet, x: float, y: float, size: float, rng: Rng) -> int:

@@ -58,7 +58,7 @@ def compose(pool: Pool, rng: Rng) -> Scene:
     labels = np.where(share >= WHOLE, [d.label for d in sheet.digits], -1).astype(np.int64)
     kept = share > GONE
     joined = np.array([d.joined for d in sheet.digits], np.int64)
-    joined[(labels < 0) | ((joined == 1) & ~np.append(kept[1:], False))] = -1  # what goes on can be seen
+    joined[(labels < 0) | ((joined == 1) & ~np.append(kept[1:], False))] = -1  # nobody sees what is cut off
     number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int16)  # the last one: of no digit
     ink = np.rint(sheet.ink * 255).astype(np.uint8)
     return Scene(picture, labels[kept], joined[kept], boxes[kept], ink, number[sheet.owner])
