@@ -1,5 +1,7 @@
 """Digits in rows, and rows in reading order."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +16,10 @@ RISE = 0.3
 """How much further for each height that lies between them: rows rise and fall."""
 ROW_GAP = 4.5
 """Heights between two digits of the one row of a picture."""
-PAGE_GAP = 8.0
-"""Heights between two digits of a row of a page, before it is divided."""
-CLOSE = 0.6
-"""Heights: gap up to which two digits stand close; most of those of a puzzle stand further apart."""
+ALIKE_GAPS = 0.3
+"""Overlap of two gaps, of the way that both take together, from which on they are one gap between columns."""
+COLUMN_GAP, CELL_GAP = 1.5, 6.0
+"""Heights between columns of text at least, and between two columns of a table at most."""
 
 
 def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
@@ -80,13 +82,13 @@ def page_rows(boxes: Boxes, joined: NDArray[np.float32]) -> list[list[int]]:
         boxes: Of N digits.
         joined: How likely the number of each goes on to its right, [N].
     """
-    chains = rows_of(boxes, PAGE_GAP)
+    chains = rows_of(boxes, math.inf)
     left, right = (np.array([k for chain in chains for k in chain[part]], np.int64) for part in (np.s_[:-1], np.s_[1:]))
-    is_end = joined < 0.5
-    is_end[left] &= ~_whole_cells(boxes[left], boxes[right], joined[left])
+    goes_on = joined.copy()
+    goes_on[left] = _agreed(boxes[left, 2], boxes[right, 0], joined[left])
     rows = []
     for chain in chains:
-        cuts = (np.flatnonzero(is_end[chain[:-1]]) + 1).tolist()
+        cuts = (np.flatnonzero(goes_on[chain[:-1]] < 0.5) + 1).tolist()
         rows += [chain[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(chain)], strict=True)]
     frames = np.array([_frame(boxes[row]) for row in rows]).reshape(-1, 4)
     return [rows[k] for k in _in_order(frames, np.arange(len(rows)))]
@@ -96,24 +98,21 @@ def _frame(boxes: Boxes) -> NDArray[np.float64]:
     return np.concatenate((boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))).astype(np.float64)
 
 
-def _whole_cells(left: Boxes, right: Boxes, joined: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which digits are whole cells of a puzzle apart, many of which may be empty, bool [M].
+def _agreed(low: NDArray[np.float32], high: NDArray[np.float32], joined: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How likely numbers go on after M gaps, if all gaps of one column do or do not: their mean, [M].
 
-    All cells of a page are of one kind: those of a puzzle if most digits stand apart, and most of these go on.
+    The cells of a table divide numbers and those of a puzzle do not, which often is clear from some lines alone.
 
     Args:
-        left: Of M digits that have a neighbour in their line.
-        right: Of these neighbours.
-        joined: How likely the number of each left one goes on, [M].
+        low: Where each gap begins, in pixels.
+        high: Where it ends.
+        joined: How likely the number goes on after each gap alone.
     """
-    height = (left[:, 3] - left[:, 1] + right[:, 3] - right[:, 1]) / 2
-    is_apart = (right[:, 0] - left[:, 2]) / height > CLOSE
-    if 2 * is_apart.sum() <= len(left) or joined[is_apart].mean() < 0.5:
-        return np.zeros(len(left), bool)
-    steps = (right[:, 0] + right[:, 2] - left[:, 0] - left[:, 2]) / 2
-    pitch = np.median(steps[steps < 1.4 * np.quantile(steps, 0.2)])
-    whole: NDArray[np.bool_] = np.abs(steps / pitch - np.rint(steps / pitch)) <= 0.2
-    return whole
+    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    both = np.maximum(high[:, None], high) - np.minimum(low[:, None], low)
+    alike = (common > ALIKE_GAPS * both) | np.eye(len(low), dtype=bool)
+    mean: NDArray[np.float32] = alike @ joined / alike.sum(axis=1)
+    return mean
 
 
 def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:
@@ -128,7 +127,7 @@ def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]
     here = frames[rows]
     height = float(np.median(here[:, 3] - here[:, 1]))
     across, down = _cuts(here[:, 0], here[:, 2]), _cuts(here[:, 1], here[:, 3])
-    if across and across[0][0] > 3 * height and not _is_table(here, across, height):
+    if across and across[0][0] > COLUMN_GAP * height and not _is_table(here, across, height):
         first = here[:, 0] < across[0][1]
     elif down:
         first = here[:, 1] < down[0][1]
@@ -155,4 +154,4 @@ def _is_table(frames: NDArray[np.float64], gutters: list[tuple[float, float]], h
     fewer = near.min(axis=1 if near.shape[0] <= near.shape[1] else 0)
     alike = float((fewer < 0.35 * height).mean())
     several = sum(width > height for width, _ in gutters) > 1
-    return alike > 0.8 and (several or gutters[0][0] < 4 * height)
+    return alike > 0.7 and (several or gutters[0][0] < CELL_GAP * height)

@@ -71,19 +71,23 @@ def test_a_row_ends_where_its_number_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "rows"), [(0.9, [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]), (0.2, [[k] for k in range(10)])]
+    ("mean", "rows"), [(0.9, [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]), (0.3, [[k] for k in range(10)])]
 )
-def test_the_cells_of_a_page_are_those_of_a_puzzle_or_none(mean: float, rows: list[list[int]]) -> None:
-    cells = {0: (0, 1, 2, 6), 1: (0, 1, 5), 2: (2, 3, 6)}
+def test_gaps_between_the_same_columns_all_divide_or_none_does(mean: float, rows: list[list[int]]) -> None:
+    cells = {0: (0, 1, 2, 6), 1: (0, 1, 5), 2: (0, 2, 6)}
     grid = [
         (10 + 60 * column, 10 + 60 * row, 30 + 60 * column, 40 + 60 * row) for row in cells for column in cells[row]
     ]
     joined = np.full(10, mean, np.float32)
-    joined[2] = 0.2  # before empty cells
+    joined[2] = 1 - mean  # other lines know better
+    joined[[3, 6, 9]] = 0.1
     assert page_rows(np.array(grid, np.float32), joined) == rows
-    if mean > 0.5:
-        grid[3] = (10 + 60 * 5.5, 10, 30 + 60 * 5.5, 40)  # no cell of the grid is there
-        assert page_rows(np.array(grid, np.float32), joined)[:2] == [[0, 1, 2], [3]]
+
+
+def test_gaps_elsewhere_or_of_another_width_do_not_count() -> None:
+    wide, narrow = row(0.1, 3.0, 0.1), row(*[0.8] * 4, top=130)
+    joined = np.array([0.9, 0.4, 0.9, 0.1, *[0.9] * 4, 0.1], np.float32)
+    assert page_rows(np.concatenate([wide, narrow]), joined) == [[0, 1], [2, 3], [4, 5, 6, 7, 8]]
 
 
 def test_two_columns_of_text_are_read_one_after_the_other() -> None:
@@ -167,19 +171,26 @@ def test_of_digits_of_a_size_the_middle_one_is_meant_and_of_others_the_large_one
         assert the_digit(found, scores, shape) == [3]
 
 
-@pytest.mark.parametrize(("gap", "parts"), [(7.5, 1), (8.5, 2)])
-def test_two_digits_of_a_page_are_a_row_unless_they_are_far_apart(gap: float, parts: int) -> None:
-    assert len(page_of([row(gap)])) == parts
+@pytest.mark.parametrize(("joined", "parts"), [(0.9, 1), (0.1, 2)])
+def test_two_digits_of_a_page_are_a_row_however_far_apart_if_the_number_goes_on(joined: float, parts: int) -> None:
+    assert len(page_rows(row(12.0), np.array([joined, 0.1], np.float32))) == parts
 
 
 def test_two_rows_come_from_top_to_bottom() -> None:
     assert starts([row(0.1, top=200), row(0.1, top=60)]) == [2, 0]
 
 
-@pytest.mark.parametrize(("gutter", "order"), [(3.5, [0, 4, 8, 2, 6, 10]), (2.5, [0, 2, 4, 6, 8, 10])])
-def test_columns_stand_more_than_three_heights_apart(gutter: float, order: list[int]) -> None:
+@pytest.mark.parametrize(("gutter", "order"), [(1.7, [0, 4, 8, 2, 6, 10]), (1.3, [0, 2, 4, 6, 8, 10])])
+def test_columns_stand_more_than_one_and_a_half_heights_apart(gutter: float, order: list[int]) -> None:
     right = 400 + 30 * (2 * 2 / 3 + 0.1 + gutter)
     lines = [(row(0.1, top=50 + 90 * k), row(0.1, left=right, top=95 + 90 * k)) for k in range(3)]
+    assert starts([part for line in lines for part in line]) == order
+
+
+@pytest.mark.parametrize(("gutter", "order"), [(6.2, [0, 4, 8, 2, 6, 10]), (5.8, [0, 2, 4, 6, 8, 10])])
+def test_two_columns_of_level_lines_are_a_table_unless_they_are_far_apart(gutter: float, order: list[int]) -> None:
+    right = 400 + 30 * (2 * 2 / 3 + 0.1 + gutter)
+    lines = [(row(0.1, top=50 + 90 * k), row(0.1, left=right, top=50 + 90 * k)) for k in range(3)]
     assert starts([part for line in lines for part in line]) == order
 
 
