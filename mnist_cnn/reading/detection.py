@@ -23,13 +23,15 @@ MOST_SIDE = 1960
 """Long side in pixels of the finest scale of all, for pictures with small digits."""
 SMALL = 24
 """Pixels: where a digit of less is found on the finest scale, there may be smaller ones, and a finer scale is added."""
-LARGE, SURE = 54, 0.9
+LARGE, SURE = 42, 0.9
 """Pixels: where the smallest digit of at least such a score would be larger, a scale is left out."""
 LARGEST_SCALE = 2.0
 """How much small pictures are enlarged at most."""
 COARSEST = 28
-"""Pixels: long side from which on a scale is too coarse even for a digit that fills the picture."""
-BORDER = 16
+"""Pixels: size from which on a scale is too coarse even for a digit that fills the picture."""
+WIDEST = 1.3
+"""How many times as wide as high a digit may be: in a wide picture it fills no more than the height allows."""
+BORDER = 8
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
 """Boxes that are kept, of all scales together."""
@@ -137,7 +139,8 @@ def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enou
     height, width = picture.shape[:2]
     first = min(1.0, side / math.sqrt(height * width))
     middling = _resized(picture, (height, width), first)
-    coarser = max(0, math.floor(math.log(first * max(height, width) / COARSEST, STEP)))
+    largest = first * min(max(height, width), WIDEST * height)
+    coarser = max(0, math.floor(math.log(largest / COARSEST, STEP)))
     sure: list[float] = []  # sizes in pixels of the picture
     found, has_small = False, False
     for k in range(-coarser, finer + 1):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mnist_cnn.networks.detector import STRIDE, DetectorOutput
-from mnist_cnn.reading.detection import Detection, detect
+from mnist_cnn.reading.detection import BORDER, Detection, detect
 from mnist_cnn.reading.form import to_mnist
 
 
@@ -39,8 +39,8 @@ class Tells:
         output.ink.fill_(-40)
         rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width) + 0.5
         for score, label, box in (*self.digits, *((0, 0, box) for box in self.stray)):
-            left, right = (16 + side * across for side in box[::2])
-            top, bottom = (16 + side * down for side in box[1::2])
+            left, right = (BORDER + side * across for side in box[::2])
+            top, bottom = (BORDER + side * down for side in box[1::2])
             x, y = (left + right) / 2, (top + bottom) / 2
             here = (rows > top) & (rows < bottom) & (columns > left) & (columns < right)
             output.ink[0, 0][here] = 40
@@ -67,8 +67,8 @@ def told(*digits: tuple, stray: tuple = (), finer: int = 2) -> tuple[Detection, 
 
 
 def test_a_picture_is_looked_at_on_scales_by_steps_of_one_and_a_half() -> None:
-    coarser = [(56, 68), (68, 88), (88, 116), (116, 156), (156, 216)]  # with the border, and a multiple of four
-    finer = [(216, 308), (308, 448)]
+    coarser = [(40, 52), (52, 72), (72, 100), (100, 140), (140, 200)]  # with the border, and a multiple of four
+    finer = [(200, 292), (292, 432)]
     for count in (0, 1, 2):
         found, network = told(finer=count)
         assert network.sizes == coarser + finer[:count]
@@ -78,9 +78,10 @@ def test_a_picture_is_looked_at_on_scales_by_steps_of_one_and_a_half() -> None:
 @pytest.mark.parametrize(
     ("shape", "side", "coarser", "sizes"),
     [
-        ((40, 40), 320, 0, [(72, 72), (92, 92)]),  # enlarged to less than twice its size
-        ((30, 50), 320, 1, [(52, 68), (64, 84), (80, 108)]),
-        ((1500, 1500), 750, 8, [(n, n) for n in (64, 76, 100, 132, 180, 256, 368, 532, 784, 1160, 1720)]),
+        ((40, 40), 320, 0, [(56, 56), (76, 76)]),  # enlarged to less than twice its size
+        ((30, 50), 320, 0, [(48, 68), (64, 92)]),  # no digit is so wide that a coarser one is needed
+        ((50, 30), 320, 1, [(52, 36), (68, 48), (92, 64)]),
+        ((1500, 1500), 750, 8, [(n, n) for n in (48, 60, 84, 116, 164, 240, 352, 516, 768, 1144, 1704)]),
     ],
 )
 def test_scales_end_where_there_is_nothing_more_to_see(
@@ -133,9 +134,9 @@ def test_of_digits_on_top_of_each_other_the_surest_is_kept() -> None:
 def filled(box: tuple[float, ...]) -> np.ndarray:
     """The image of a digit whose ink fills its box, from the coarser of the scales on which it is found."""
     across, down = 122 / SHAPE[1], 82 / SHAPE[0]
-    rows, columns = np.arange(116)[:, None] + 0.5, np.arange(156) + 0.5
-    left, right = (16 + side * across for side in box[::2])
-    top, bottom = (16 + side * down for side in box[1::2])
+    rows, columns = np.arange(100)[:, None] + 0.5, np.arange(140) + 0.5
+    left, right = (BORDER + side * across for side in box[::2])
+    top, bottom = (BORDER + side * down for side in box[1::2])
     ink = (rows > top) & (rows < bottom) & (columns > left) & (columns < right)
     return to_mnist(ink.astype(np.float32))
 
@@ -195,7 +196,7 @@ def test_where_enough_sure_digits_are_large_a_scale_is_left_out() -> None:
     assert sizes(3) == whole[:-1]
     assert sizes(4) == whole
     assert sizes(3, score=0.95) == whole
-    assert sizes(3, height=52) == whole
+    assert sizes(3, height=40) == whole
 
 
 def test_ink_goes_to_the_digit_that_it_points_to_however_far_away() -> None:
@@ -207,10 +208,10 @@ def test_ink_goes_to_the_digit_that_it_points_to_however_far_away() -> None:
         def strokes(self, output: DetectorOutput) -> tuple[torch.Tensor, torch.Tensor]:
             ink, owner = super().strokes(output)
             width = ink.shape[3]
-            across = (width - 32) / SHAPE[1]
+            across = (width - 2 * BORDER) / SHAPE[1]
             columns = torch.arange(width) + 0.5
-            reached = (columns > 16 + 140 * across) & (columns < 16 + 150 * across) & (ink[0, 0] > 0)
-            owner[0, 0][reached] = ((16 + 120 * across - columns) / 28).expand_as(ink[0, 0])[reached]
+            reached = (columns > BORDER + 140 * across) & (columns < BORDER + 150 * across) & (ink[0, 0] > 0)
+            owner[0, 0][reached] = ((BORDER + 120 * across - columns) / 28).expand_as(ink[0, 0])[reached]
             return ink, owner
 
     images = []
