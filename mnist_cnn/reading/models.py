@@ -131,4 +131,7 @@ def load_weights(network: nn.Module, state: dict[str, Tensor], path: Path) -> No
     try:
         network.load_state_dict(own)
     except RuntimeError as error:
-        raise CheckpointError(f"{path} has weights of another network than {type(network).__name__}") from error
+        raise CheckpointError(
+            f"{path} has weights of another network than {type(network).__name__}, or of an earlier version of it: "
+            f"choose another checkpoint, or train it anew"
+        ) from error

@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, OpenUnitInterval, PositiveFloat
+from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -204,6 +205,10 @@ class DigitClassifier(PlainCheckpoints, Scored):
             self.hparams["momentum"],
             fused=self.device.type in ("cpu", "cuda", "mps"),  # one kernel for all parameters
         )
+        callbacks = self._trainer.callbacks if self._trainer else []  # type: ignore[attr-defined]
+        pruned = any(isinstance(callback, ModelPruning) for callback in callbacks)
+        if pruned or isinstance(optimizer, torch.optim.LBFGS):  # both need weights that can be seen as a vector
+            self.network.to(memory_format=torch.contiguous_format)
         schedule = make_schedule(
             self._schedule, optimizer, self._count_steps, self.hparams["gamma"], self.hparams["warmup"]
         )

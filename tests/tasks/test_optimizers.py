@@ -1,12 +1,15 @@
 import copy
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from conftest import checkpoint
 from torch import nn
 
+from mnist_cnn.checkpoints import read_checkpoint
 from mnist_cnn.networks import CosineCNN
 from mnist_cnn.tasks.optimizers import Muon, make_optimizer, make_schedule, orthogonalized
 
@@ -229,3 +232,16 @@ def test_one_cycle_moves_the_momentum_of_optimizers_that_have_one() -> None:
     for still in (torch.optim.Adagrad(p, 0.1), torch.optim.RMSprop(p, 0.1)):
         make_schedule("one_cycle", still, lambda: 10, 0.5, 0.3)
         assert still.param_groups[0].get("momentum", 0) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--model.optimizer=torch.optim.LBFGS", "--model.schedule=constant"),
+        ("--trainer.callbacks=ModelPruning", "--trainer.callbacks.pruning_fn=l1_unstructured"),
+    ],
+)
+def test_what_sees_weights_as_a_vector_trains_convolutions(cli: Callable[..., None], options: tuple[str, ...]) -> None:
+    cli("fit", *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
+    state = read_checkpoint(checkpoint())["state_dict"]
+    assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())
