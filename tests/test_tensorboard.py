@@ -1,27 +1,20 @@
 """What TensorBoard gets: curves, charts, settings, pictures; from runs that were killed, too."""
 
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
-import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import UserNet, curves, event_files
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from PIL import Image
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata
-from torch.utils.data import DataLoader
 
-from mnist_cnn import DigitClassifier, DigitDataModule
-from mnist_cnn.callbacks.figures import TensorBoardFigures
+from mnist_cnn import DigitClassifier
 from mnist_cnn.callbacks.hparams import COLUMNS, beginning, settings_of
 
 Cli = Callable[..., None]
@@ -35,8 +28,6 @@ SMALL = (
     "--model.network=conftest.UserNet",
     "--model.network.init_args.dropout=0.5",
 )
-QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-BATCHES = [(torch.randint(0, 256, (8, 1, 28, 28), dtype=torch.uint8), torch.arange(8)) for _ in range(7)]
 
 
 def test_curves_of_all_stages_share_axis_and_chart_and_no_point_is_there_twice(
@@ -159,7 +150,7 @@ def test_settings_of_presets_are_short_texts(monkeypatch: pytest.MonkeyPatch) ->
     preset = yaml.safe_load((Path(__file__).parent.parent / "mnist_cnn" / "configs" / "fast.yaml").read_text())
     model = DigitClassifier(UserNet())
     model.hparams["network"] = preset["model"]["network"]
-    settings, changed = settings_of(L.Trainer(**QUIET, logger=False, max_epochs=3), model)
+    settings, changed = settings_of(L.Trainer(accelerator="cpu", logger=False, max_epochs=3), model)
     assert settings["network"] == "CosineCNN(blocks=[[32]], hidden=[128], scaling=unit)"  # 16 filters are the default
     assert changed == ["network"]
     assert (settings["max_epochs"], settings["seed"]) == (3, 0)
@@ -173,84 +164,3 @@ def test_of_a_preset_the_settings_that_are_varied_most_come_first() -> None:
     headline = {"network", "learning_rate", "optimizer", "augment", "max_epochs"}
     assert {column.name for column in columns if column.differs} == headline
     assert {column.name for column in columns} == {*headline, *changed, "seed", "gamma"}
-
-
-def table(logger: Any) -> list[dict[str, str]]:
-    with Path(logger.log_dir, "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def fit(model: DigitClassifier, **options: object) -> L.Trainer:
-    trainer = L.Trainer(**QUIET, enable_checkpointing=False, max_epochs=1, log_every_n_steps=3, **options)  # type: ignore[arg-type]
-    loader = DataLoader(BATCHES, batch_size=None)
-    trainer.fit(model, loader, loader)
-    return trainer
-
-
-@pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers
-class TestLoggers:
-    def test_several(self, tmp_path: Path) -> None:
-        loggers = [CSVLogger(tmp_path, "csv"), TensorBoardLogger(tmp_path, "board")]
-        fit(DigitClassifier(UserNet()), logger=loggers, callbacks=[TensorBoardFigures(norms=True)])
-        rows = table(loggers[0])
-        assert [row["step"] for row in rows if row["loss/train"]] == ["3", "6", "7"]
-        assert [row["step"] for row in rows if row["norm/weights"]] == ["1", "3", "6"]
-        assert [row["step"] for row in rows if row["loss/val"]] == ["7"]
-        board = curves(Path(loggers[1].log_dir))
-        assert [step for step, _ in board["error/train"]] == [3, 6, 7]
-        assert "validation/confusion_matrix" in curves(Path(loggers[1].log_dir), raw=True).Tags()["images"]
-
-    @pytest.mark.parametrize("options", [{"logger": False}, {"fast_dev_run": True}])
-    def test_none(self, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        trainer = fit(DigitClassifier(UserNet()), callbacks=[TensorBoardFigures(norms=True)], **options)
-        assert {"accuracy/train", "loss/train", "error/val"} <= set(trainer.callback_metrics)
-        assert list(Path().iterdir()) == []
-
-    def test_a_table_that_a_person_can_read(self, tmp_path: Path) -> None:
-        model = DigitClassifier(UserNet())
-        trainers = [fit(model, logger=False), L.Trainer(**QUIET, logger=CSVLogger(tmp_path))]
-        for trainer in trainers:
-            [result] = trainer.test(model, DataLoader(BATCHES, batch_size=None), verbose=False)
-            assert set(result) == {"loss/test", "accuracy/test", "error/test", "calibration_error/test"}
-        [logger] = trainers[1].loggers
-        [row] = table(logger)
-        assert row["step"] == "7"  # where training ended
-        assert float(row["accuracy/test"]) == pytest.approx(result["accuracy/test"])
-        assert "per_class_accuracy/3/test" in row
-
-    def test_norms(self, tmp_path: Path) -> None:
-        model = DigitClassifier(UserNet(), optimizer="sgd", learning_rate=1e-30, weight_decay=0.0)
-        squares = sum(float(weight.detach().square().sum()) for weight in model.parameters())
-        logger = TensorBoardLogger(tmp_path)
-        fit(model, logger=logger, callbacks=[TensorBoardFigures(norms=True)], gradient_clip_val=1e-6)
-        points = curves(Path(logger.log_dir))
-        assert [value for _, value in points["norm/weights"]] == pytest.approx([squares**0.5] * 3)
-        assert points["norm/gradient"][0][1] > 1e-3  # before it is clipped
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_training_digits_are_drawn_as_the_network_gets_them(
-    mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Blank(torch.nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return images * 0
-
-    pictures = []
-    for augment in (None, Blank()):
-        logger = TensorBoardLogger(tmp_path)
-        trainer = L.Trainer(
-            **QUIET,
-            max_epochs=1,
-            limit_train_batches=2,
-            limit_val_batches=0,
-            logger=logger,
-            enable_checkpointing=False,
-            callbacks=[TensorBoardFigures(digits=1)],
-        )
-        trainer.fit(DigitClassifier(UserNet()), DigitDataModule(data_dir=str(mnist_dir), augment=augment))
-        [event] = curves(Path(logger.log_dir), raw=True).Images("training/digits")
-        pictures.append(np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))[:90])  # without the label
-    assert pictures[0].min() == 0
-    assert pictures[1].min() == 255

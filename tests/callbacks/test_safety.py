@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import UserNet, processes
+from conftest import processes
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import newest_run
@@ -249,26 +249,3 @@ def test_a_run_that_goes_on_elsewhere_is_left_alone(cli: Cli, fails: Fails) -> N
     assert "version_0 is still being trained by another process" in line
     cli("fit", *SMALL, "--ckpt_path=last", "--trainer.max_epochs=4")
     assert content()["epoch"] == 3
-
-
-ABSURD = [
-    "accumulate_grad_batches=0",
-    "check_val_every_n_epoch=0",
-    "val_check_interval=-1",
-    "max_steps=-7",
-    "devices=0",
-]
-
-
-@pytest.mark.parametrize("option", ABSURD)
-def test_absurd_settings_end_in_one_line(option: str, cli: Cli, fails: Fails) -> None:
-    assert option.split("=")[0] in fails(cli, "fit", *SMALL, f"--trainer.{option}")
-
-
-def test_a_mistake_in_a_network_of_the_user_keeps_its_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(self: UserNet, images: torch.Tensor) -> torch.Tensor:
-        raise TypeError("my mistake")
-
-    monkeypatch.setattr(UserNet, "forward", forward)
-    with pytest.raises(TypeError, match="my mistake"):
-        cli("fit", *SMALL, *DROPOUT)

@@ -13,11 +13,10 @@ from drawn import enlarged, finished, nearest_mean, on_paper
 from PIL import Image
 
 from mnist_cnn import read_digits
-from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH, contact_sheet
+from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.data.datamodule import DigitDataModule
-from mnist_cnn.reading.pictures import Opened, PictureError
-from mnist_cnn.reading.results import Reading, Row
+from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.tasks.classifier import DigitClassifier
 
 Cli = Callable[..., None]
@@ -250,20 +249,3 @@ def test_read_digits_says_what_is_wrong(model: DigitClassifier, tmp_path: Path) 
             read_digits(np.zeros(shape, np.uint8), model=model)
     with pytest.raises(ValueError, match="a dict is no picture"):
         read_digits({}, model=model)  # type: ignore[call-overload]
-
-
-def test_contact_sheets_go_on_over_pages() -> None:
-    row = Row(
-        "7",
-        0.4,
-        np.array([0.4], np.float32),
-        np.array([[20, 30, 60, 100]], np.float32),
-        np.full((1, 28, 28), 255, np.uint8),
-    )
-    reading = Reading([row], Opened(np.full((150, 90, 3), 200, np.uint8), "", 1.0))
-    cells = [(f"{'long' * 30}{i}.png", reading) for i in range(19)]
-    pages = list(contact_sheet(cells))
-    assert [page.size for page in pages] == [(3 * WIDTH, 6 * HEIGHT), (WIDTH, HEIGHT)]
-    pixels = np.asarray(pages[1])
-    assert (pixels == 255).all(axis=2).sum() > 100 * 100  # what the network saw
-    assert ((pixels[..., 0] > 150) & (pixels[..., 1] < 80)).any()  # an unsure answer in red

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH, contact_sheet
 from mnist_cnn.reading.pictures import Opened
 from mnist_cnn.reading.results import GREEN, RED, Reading, Row, joined
 
@@ -97,3 +98,20 @@ def test_readings_are_found_in_lists_by_themselves() -> None:
     first, second = reading(row(["1", "2"], [0.9, 0.8])), reading(row(["1", "2"], [0.9, 0.8]))
     assert [second, first].index(first) == 1
     assert first.rows[0] in first.rows
+
+
+def test_contact_sheets_go_on_over_pages() -> None:
+    row = Row(
+        "7",
+        0.4,
+        np.array([0.4], np.float32),
+        np.array([[20, 30, 60, 100]], np.float32),
+        np.full((1, 28, 28), 255, np.uint8),
+    )
+    reading = Reading([row], Opened(np.full((150, 90, 3), 200, np.uint8), "", 1.0))
+    cells = [(f"{'long' * 30}{i}.png", reading) for i in range(19)]
+    pages = list(contact_sheet(cells))
+    assert [page.size for page in pages] == [(3 * WIDTH, 6 * HEIGHT), (WIDTH, HEIGHT)]
+    pixels = np.asarray(pages[1])
+    assert (pixels == 255).all(axis=2).sum() > 100 * 100  # what the network saw
+    assert ((pixels[..., 0] > 150) & (pixels[..., 1] < 80)).any()  # an unsure answer in red

@@ -7,9 +7,8 @@ import pytest
 
 from mnist_cnn.reading import sighting
 from mnist_cnn.reading.detection import Digits
-from mnist_cnn.reading.pictures import Opened
 from mnist_cnn.reading.results import LAYOUTS, Layout
-from mnist_cnn.reading.sighting import ENOUGH, FINER, SIDES, TURNED, VOTES, Sighting, look
+from mnist_cnn.reading.sighting import ENOUGH, FINER, SIDES, TURNED, Sighting, look
 
 PICTURE = np.full((300, 500, 3), 255, np.uint8)
 Found = tuple[float, int, tuple[float, float, float, float]]
@@ -230,43 +229,3 @@ def test_a_digit_of_mnist_is_not_searched_for(sees: Any) -> None:
         assert (found.lengths, found.sureness, found.digits.scores.tolist()) == ([1], [1.0], [1.0])
         assert found.digits.probabilities.tolist() == pytest.approx(np.full((1, 10), 0.1))
     assert asked == []
-
-
-def seen(
-    scores: list[float], answers: np.ndarray, lengths: list[int], sureness: list[float], turns: int = 0
-) -> Sighting:
-    count = len(scores)
-    boxes = np.arange(4 * count, dtype=np.float32).reshape(count, 4)
-    images = np.stack([np.full((28, 28), k, np.uint8) for k in range(count)])
-    digits = Digits(np.array(scores, np.float32), answers, boxes, np.ones(count, np.float32))
-    return Sighting(digits, images, lengths, sureness, turns)
-
-
-def test_a_classifier_alone_decides_unless_the_detector_votes() -> None:
-    classifier = np.array([[0.7, 0.2, 0.1] + [0.0] * 7, [0.1, 0.5, 0.4] + [0.0] * 7], np.float32)
-    detector = np.array([[0.1, 0.9] + [0.0] * 8, [0.0, 0.5, 0.5] + [0.0] * 7], np.float32)
-    found = seen([0.9, 0.8], detector, [1, 1], [1.0, 0.5])
-    opened = Opened(PICTURE, "", 2.0)
-    alone = found.reading(opened, classifier, votes=False)
-    assert alone.digits == "0\n1"
-    assert alone.confidences.tolist() == pytest.approx([0.63, 0.4])
-    assert [row.confidence for row in alone.rows] == pytest.approx([0.63, 0.2])
-    both = found.reading(opened, classifier, votes=True)
-    weights = classifier.clip(1e-9).astype(float) ** VOTES[0] * detector.clip(1e-9).astype(float) ** VOTES[1]
-    shares = weights.max(axis=1) / weights.sum(axis=1)
-    assert both.digits == "1\n1"
-    assert both.confidences.tolist() == pytest.approx(shares * (0.9, 0.8), rel=1e-4)
-
-
-def test_rows_get_their_digits_names_boxes_and_images() -> None:
-    answers = np.eye(3, dtype=np.float32)[[2, 0, 1]]
-    found = seen([0.5, 1.0, 0.8], np.full((3, 10), 0.1, np.float32), [2, 1], [0.9, 1.0], turns=1)
-    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
-    reading = found.reading(Opened(picture, "note", 3.0), answers, votes=False, classes=["a", "bee", "c"])
-    assert [row.digits for row in reading.rows] == ["ca", "bee"]
-    assert [row.confidence for row in reading.rows] == pytest.approx([0.45, 0.8])
-    assert [row.boxes.tolist() for row in reading.rows] == [[[0, 3, 6, 9], [12, 15, 18, 21]], [[24, 27, 30, 33]]]
-    assert [row.images[:, 0, 0].tolist() for row in reading.rows] == [[0, 1], [2]]
-    assert reading.turns == 1
-    assert (reading.picture == np.rot90(picture)).all()
-    assert reading.opened.factor == 3.0

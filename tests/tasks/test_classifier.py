@@ -1,7 +1,5 @@
 import functools
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,7 @@ from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
-import mnist_cnn
-from mnist_cnn import DigitClassifier, load_pretrained
-from mnist_cnn.checkpoints import CheckpointError, checkpoint_arguments
-from mnist_cnn.networks import TutorialCNN
+from mnist_cnn import DigitClassifier
 from mnist_cnn.tasks.classifier import StageMetrics, target_probabilities
 
 BATCHES = [
@@ -229,85 +224,9 @@ class TestTraining:
         torch.testing.assert_close(model.train_metrics.compute()["accuracy/train"], right)
 
 
-def checkpoint(model: DigitClassifier, folder: Path) -> Path:
-    trainer = L.Trainer(accelerator="cpu", logger=False, default_root_dir=folder)
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(folder / "model.ckpt")
-    return folder / "model.ckpt"
-
-
-class TestCheckpoints:
-    @pytest.mark.parametrize("network", [None, UserNet(), TutorialCNN()])
-    def test_hyperparameters_are_plain_and_the_network_is_rebuilt(
-        self, network: torch.nn.Module | None, tmp_path: Path
-    ) -> None:
-        model = DigitClassifier(network, learning_rate=0.02, schedule="one_cycle")
-        path = checkpoint(model, tmp_path)
-        hyperparameters = torch.load(path, weights_only=True)["hyper_parameters"]
-        assert hyperparameters["learning_rate"] == 0.02
-        named = UserNet if isinstance(network, UserNet) else None
-        again = DigitClassifier.load_from_checkpoint(path, network=named)
-        assert type(again.network) is type(model.network)
-        assert again.hparams["schedule"] == "one_cycle"
-        assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
-
-    def test_a_network_with_arguments_is_handed_over_again(self, tmp_path: Path) -> None:
-        path = checkpoint(DigitClassifier(UserNet(width=5)), tmp_path)
-        again = DigitClassifier.load_from_checkpoint(path, network=UserNet(width=5))
-        assert again.network.layers[0].out_features == 5
-
-    def test_an_optimizer_of_ones_own_is_not_needed_to_use_a_network(self, tmp_path: Path) -> None:
-        path = checkpoint(DigitClassifier(optimizer=OwnOptimizer), tmp_path)
-        with pytest.warns(UserWarning, match="hand it over as optimizer="):
-            assert DigitClassifier.load_from_checkpoint(path).hparams["optimizer"] == "adamw"
-        again = DigitClassifier.load_from_checkpoint(path, optimizer=OwnOptimizer)
-        assert again.hparams["optimizer"] == {"class_path": "test_classifier.OwnOptimizer"}
-        defaults = checkpoint_arguments(path, resume=False)
-        assert "model.optimizer" not in defaults
-        assert defaults["model.schedule"] == "exponential"
-
-    def test_a_missing_file_is_not_found(self) -> None:
-        for load in (DigitClassifier.load_from_checkpoint, load_pretrained):
-            with pytest.raises(FileNotFoundError, match="there is no checkpoint file"):
-                load("gone.ckpt")
-
-    def test_nothing_but_data_is_loaded(self, tmp_path: Path) -> None:
-        path = checkpoint(DigitClassifier(), tmp_path)
-        content = torch.load(path, weights_only=True)
-        content["hyper_parameters"]["gamma"] = Attack()
-        torch.save(content, path)
-        with pytest.raises(CheckpointError, match="something else than plain data"):
-            DigitClassifier.load_from_checkpoint(path)
-
-
-class OwnOptimizer(torch.optim.SGD):
-    pass
-
-
-class Attack:
-    def __reduce__(self) -> tuple:
-        return (pytest.fail, ("the checkpoint ran code",))
-
-
 def test_logits_and_log_probabilities_train_alike() -> None:
     model = DigitClassifier(UserNet())
     images = BATCHES[0][0]
     torch.testing.assert_close(model(images).exp().sum(1), torch.ones(64))
     torch.testing.assert_close(model.predict_step(BATCHES[0], 0).sum(1), torch.ones(64))
     torch.testing.assert_close(model(images), model(images).log_softmax(1))
-
-
-def test_all_names_are_imported_when_they_are_used_and_torch_not_before() -> None:
-    assert {"CosineCNN", "RandomAffine", "load_pretrained", "read_digits"} <= set(mnist_cnn.__all__)
-    for name in mnist_cnn.__all__:
-        assert getattr(mnist_cnn, name).__name__ == name
-    code = (
-        "import sys, mnist_cnn; assert set(mnist_cnn.__all__) <= set(dir(mnist_cnn)); assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_pretrained_network_is_ready_to_use() -> None:
-    model = load_pretrained()
-    assert not model.training
-    assert model(BATCHES[0][0]).shape == (64, 10)
