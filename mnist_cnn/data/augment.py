@@ -78,14 +78,16 @@ class RandomAffine(BatchTransform):
         self.shift = shift
 
     def forward(self, images: Tensor) -> Tensor:
-        """Changes a batch.
+        """Changes a batch, or one image.
 
         Args:
-            images: Pixels 0 to 255 on black, uint8 or floating point [B, C, H, W].
+            images: Pixels 0 to 255 on black, uint8 or floating point [B, C, H, W] or [C, H, W].
 
         Returns:
             The changed images, floating point, of the same shape.
         """
+        if images.ndim == 3:
+            return self.forward(images[None])[0]
         pixels = images if images.is_floating_point() else images.to(torch.get_default_dtype())
         return F.grid_sample(pixels, self.grid(pixels), align_corners=False)
 
@@ -136,6 +138,8 @@ class RandomElastic(RandomAffine):
 
     def forward(self, images: Tensor) -> Tensor:
         """As `RandomAffine`."""
+        if images.ndim == 3:
+            return self.forward(images[None])[0]
         pixels = super().forward(images)
         if not self.thickness:
             return pixels

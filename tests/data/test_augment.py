@@ -32,6 +32,17 @@ def test_each_image_gets_a_draw_of_its_own_and_the_seed_decides() -> None:
     assert 0 <= draw(0).min() <= draw(0).max() <= 255.01
 
 
+@pytest.mark.parametrize("kind", [RandomAffine, RandomElastic])
+def test_one_image_is_changed_like_a_batch_of_one(kind: type[RandomAffine]) -> None:
+    image, change = torch.zeros(1, 28, 28, dtype=torch.uint8), kind()
+    image[:, 8:20, 12:16] = 255
+    torch.manual_seed(3)
+    alone = v2.Compose([change, v2.Identity()])(image)
+    torch.manual_seed(3)
+    assert torch.equal(alone, change(image[None])[0])
+    assert not torch.equal(alone, image.float())
+
+
 def test_each_change_does_what_it_says() -> None:
     torch.manual_seed(0)
     none = {"degrees": 0, "stretch": 0, "slant": 0, "shift": 0}
