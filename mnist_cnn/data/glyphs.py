@@ -11,7 +11,7 @@ from mnist_cnn.atomic import replacing
 from mnist_cnn.data import files
 from mnist_cnn.data.errors import DataError
 from mnist_cnn.data.splits import stratified_sample
-from mnist_cnn.scenes import glyphs, templates
+from mnist_cnn.scenes import glyphs, letters, templates
 from mnist_cnn.scenes.glyphs import Glyph
 from mnist_cnn.scenes.pool import Pool
 
@@ -78,7 +78,7 @@ def load(data_dir: Path, split: str, count: int) -> Pool:
 
 def fingerprint() -> bytes:
     """Changes when glyphs are written in another way."""
-    return b"".join(Path(str(module.__file__)).read_bytes() for module in (glyphs, templates))
+    return b"".join(Path(str(module.__file__)).read_bytes() for module in (glyphs, letters, templates))
 
 
 def _path(data_dir: Path, split: str, count: int) -> Path:

@@ -34,6 +34,8 @@ def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
         _strike(sheet, size, rng)
     if put in (_row, _lines) and rng.random() < 0.12 and sum(digit.label in UPRIGHT for digit in sheet.digits) > 1:
         sheet.turn(int(rng.choice(3, p=(0.2, 0.6, 0.2))) + 1)
+    if rng.random() < 0.35:
+        sheet.tilt(float(np.clip(rng.normal(0, 0.15), -0.35, 0.35)))
     return sheet
 
 
@@ -73,7 +75,8 @@ def _line(
     side = sheet.side
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
     spacing, wander = rng.choice(3, p=[0.38, 0.41, 0.21]), rng.uniform(0, 0.1)
-    gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.5  # from ink to ink, not from box to box
+    gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.65  # from ink to ink, not from box to box
+    ones = 0.25 if is_tight and rng.random() < 0.5 else 0.0  # a thin one is lost most easily beside another digit
     bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.2))
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
@@ -98,7 +101,7 @@ def _line(
             if joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
                 cv2.line(sheet.written, last, knee, 1.0, max(1, round(0.05 * size)), cv2.LINE_AA)
-            glyph = hand.take(rng)
+            glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
             if is_tight and last is not None:
                 x += gap * size / 2 - sheet.room(glyph, x, y, height, squeeze)
             if last is not None:
@@ -173,13 +176,13 @@ def _strike(sheet: Sheet, size: float, rng: Rng) -> None:
 
 
 KINDS: tuple[tuple[float, Callable[[Sheet, Hand, float, Rng], None], float], ...] = (
-    (0.14, _alone, math.inf),
-    (0.27, _row, math.inf),
+    (0.12, _alone, math.inf),
+    (0.26, _row, math.inf),
     (0.14, _lines, math.inf),
     (0.12, cells, 1 / 3),
     (0.12, _words, math.inf),
     (0.09, _doodles, math.inf),
-    (0.06, note, 1 / 4),
+    (0.09, note, 1 / 4),
     (0.06, form, 1 / 4),
 )
 """Kinds of scenes: how often each is drawn, what draws it, and the largest size of its digits in sides of a sheet."""

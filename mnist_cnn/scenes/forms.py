@@ -16,7 +16,7 @@ def cells(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
     thick, full = max(1, round(size * rng.uniform(0.01, 0.07))), rng.uniform(0.4, 1.0)
     gap = rng.uniform(0, 0.3) * size if rng.random() < 0.3 else 0.0
     is_drawn, even = not is_table or rng.random() < 0.75, rng.random() < 0.4
-    most = max(1, int(across / (0.75 * size))) if is_table else 1
+    most = max(1, int(across / (0.75 * size))) if is_table and rng.random() < 0.7 else 1
     one_row, side = rng.random() < 0.3, sheet.side
     rows = [rng.uniform(0, side - down)] if one_row else list(np.arange(rng.uniform(-down, down), side, down + gap))
     columns = np.arange(rng.uniform(-across, across), side, across + gap)

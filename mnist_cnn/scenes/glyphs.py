@@ -1,7 +1,7 @@
 """Digits and other signs written anew, by many pens and hands: what the scenes are composed of."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cnn.scenes import templates
+from mnist_cnn.scenes.letters import ALONE
 
 SIDE = 120
 """Side of the square on which a sign is written, in pixels."""
@@ -94,16 +95,25 @@ def write_digit(digit: Pixels, label: int, rng: Rng) -> Glyph | None:
 
 def write_shape(label: int, rng: Rng) -> Glyph | None:
     """A digit by the strokes of `templates`."""
-    wide = np.clip(np.exp(rng.normal(np.log(0.66), 0.25)), 0.3, 1.3)  # narrow and wide hands
-    strokes = [stroke * np.array((wide, 1), np.float32) for stroke in templates.strokes_of(label, rng)]
+    return _by_strokes(templates.strokes_of(label, rng), label, rng)
+
+
+def _by_strokes(strokes: Sequence[templates.Points], label: int, rng: Rng) -> Glyph | None:
+    """Strokes as a narrow or a wide hand writes them, with any pen."""
+    wide = np.clip(np.exp(rng.normal(np.log(0.66), 0.25)), 0.3, 1.3)
+    narrow = [stroke * np.array((wide, 1), np.float32) for stroke in strokes]
     pen = _pen(rng)
-    look = templates.drawn(strokes, SIDE, MARGIN, pen * SIDE)
-    form = templates.drawn(strokes, SIDE, MARGIN, rng.uniform(*PEN) * SIDE)
+    look = templates.drawn(narrow, SIDE, MARGIN, pen * SIDE)
+    form = templates.drawn(narrow, SIDE, MARGIN, rng.uniform(*PEN) * SIDE)
     return _glyph(look, form, label, pen * SIDE, rng)
 
 
 def write_sign(rng: Rng) -> Glyph | None:
-    """A letter or another sign that is no digit."""
+    """A letter or another sign that is no digit: of a font, or a capital by strokes."""
+    if rng.random() < 0.4:
+        letter = ALONE[int(rng.integers(len(ALONE)))]
+        curves = [templates.curve(*stroke) * (0.75, 0.5) + (0, 1) for stroke in letter]  # in a box of 1 by 1
+        return _by_strokes([templates.shaken(stroke, rng) for stroke in curves], -1, rng)
     text, font = SIGNS[int(rng.integers(len(SIGNS)))], int(FONTS[int(rng.integers(len(FONTS)))])
     width = max(1, round(_pen(rng) * SIDE))
     look = np.zeros((SIDE + 2 * MARGIN,) * 2, np.uint8)

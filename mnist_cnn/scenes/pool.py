@@ -43,3 +43,8 @@ class Hand:
         shelf = self.pool.signs if sign else self.pool.digits
         low, high = max(0.0, self.pen - self.spread), min(1.0, self.pen + self.spread)
         return shelf[min(len(shelf) - 1, int(rng.uniform(low, high) * len(shelf)))]
+
+    def take_one(self, rng: Rng) -> Glyph:
+        """A one, if it comes soon; else another digit."""
+        drawn = (self.take(rng) for _ in range(30))
+        return next((glyph for glyph in drawn if glyph.label == 1), self.take(rng))

@@ -21,6 +21,8 @@ class Placed:
     top: int
     width: int
     height: int
+    outline: NDArray[Any]
+    """Corners of its convex hull on the sheet, float [N, 2]."""
     joined: int = -1
     """Whether the next digit on the sheet goes on with its number, 1 or 0; -1 where nobody could tell."""
 
@@ -39,6 +41,8 @@ class Sheet:
     printed: Ink = field(init=False)
     """Lines, boxes and type."""
     digits: list[Placed] = field(default_factory=list)
+    angle: float = 0.0
+    """By which the sheet was tilted, clockwise, in radians."""
 
     def __post_init__(self) -> None:
         self.written, self.ink, self.printed = (np.zeros((self.side, self.side), np.float32) for _ in range(3))
@@ -51,7 +55,9 @@ class Sheet:
         x, y = round(left), round(top + (height - size[1]) / 2)
         x0, y0, x1, y1 = max(0, x), max(0, y), min(self.side, x + size[0]), min(self.side, y + size[1])
         if glyph.label >= 0:
-            self.digits.append(Placed(glyph.label, x, y, *size))
+            rows, columns = np.nonzero(part[..., 1] > 25)
+            outline = cv2.convexHull(np.stack((columns + x, rows + y), axis=1).astype(np.float32))[:, 0]
+            self.digits.append(Placed(glyph.label, x, y, *size, outline))
         if x1 > x0 and y1 > y0:
             here = np.s_[y0:y1, x0:x1]
             look, form = np.moveaxis(part[y0 - y : y1 - y, x0 - x : x1 - x].astype(np.float32) / 255, 2, 0)
@@ -86,6 +92,23 @@ class Sheet:
         self.written, self.printed = (np.rot90(part, turns).copy() for part in (self.written, self.printed))
         self.ink[:], self.owner[:] = 0, -1
         self.digits.clear()
+
+    def tilt(self, angle: float) -> None:
+        """Turns all that is on the sheet by an angle, clockwise, in radians, as a photo that was not held straight."""
+        middle = self.side / 2
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = np.column_stack((turn, middle - turn @ (middle, middle)))
+        for digit in self.digits:
+            digit.outline = digit.outline @ matrix[:, :2].T + matrix[:, 2]
+            digit.left, digit.top = (low := np.floor(digit.outline.min(axis=0)).astype(int)).tolist()
+            digit.width, digit.height = (np.ceil(digit.outline.max(axis=0)).astype(int) + 1 - low).tolist()
+        shape = (self.side, self.side)
+        self.written, self.ink, self.printed = (
+            cv2.warpAffine(part, matrix, shape) for part in (self.written, self.ink, self.printed)
+        )
+        owner: Any = cv2.warpAffine(self.owner, matrix, shape, flags=cv2.INTER_NEAREST, borderValue=-1)
+        self.owner = owner
+        self.angle = angle
 
 
 def _size(glyph: Glyph, height: float, squeeze: float) -> tuple[int, int]:

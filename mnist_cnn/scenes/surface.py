@@ -1,5 +1,6 @@
 """The picture of a sheet: paper, board or screen, pens, printed lines, light, desk, camera."""
 
+import math
 from typing import Any
 
 import cv2
@@ -39,7 +40,7 @@ def pictured(sheet: Sheet, size: float, rng: Rng) -> Picture:
     if rough and rng.random() < 0.15:  # a ground with a texture: wood, cloth, a wall
         page *= (1 + rng.uniform(0.02, 0.12) * smooth(rng, shape, int(rng.integers(20, 90))))[..., None]
     if rng.random() < 0.45:
-        _rule(page, size, rng)
+        _rule(page, sheet.angle, size, rng)
     printed = page[0, 0] * rng.uniform(0.1, 0.9) * np.array(TINTS[int(rng.integers(len(TINTS)))])
     _blend(page, sheet.printed * rng.uniform(0.4, 1.0), printed)
     if rng.random() < 0.06:  # the other side of the sheet shines through
@@ -51,8 +52,8 @@ def pictured(sheet: Sheet, size: float, rng: Rng) -> Picture:
         _blend(page, cover * cv2.GaussianBlur(where, (0, 0), 1.0), _pen(rng, paper.copy()))
     if rough and rng.random() < 0.4:
         _specks(page, pen, size, rng)
-    if rough and rng.random() < 0.06:
-        _holes(page, size, rng)
+    if rough and rng.random() < 0.12:
+        _holes(page, sheet, size, rng)
     if rough and rng.random() < 0.2:
         _desk(page, sheet, rng)
     page *= _light(shape, rng)[..., None] if rough else rng.uniform(0.8, 1.15)
@@ -97,15 +98,15 @@ def _blend(page: Ink, cover: Ink, colour: NDArray[np.floating]) -> None:
     page += cover[..., None] * (colour.astype(np.float32) - page)
 
 
-def _rule(page: Ink, size: float, rng: Rng) -> None:
+def _rule(page: Ink, angle: float, size: float, rng: Rng) -> None:
     """Ruled or squared paper, slightly turned, with a margin line now and then."""
     side = len(page)
     lines = np.zeros((side, side), np.float32)
-    step, tilt = max(3.0, size * rng.uniform(0.25, 1.8)), rng.normal(0, 0.03)
+    step, tilt = max(3.0, size * rng.uniform(0.25, 1.8)), math.tan(angle) + rng.normal(0, 0.03)
     thick = max(1, round(size * rng.uniform(0.004, 0.05)))
     for across in (True, False)[: 1 + int(rng.random() < 0.45)]:
-        for at in np.arange(rng.uniform(-step, step), 1.1 * side, step):
-            ends = [(0, round(at)), (side, round(at + tilt * side))]
+        for at in np.arange(rng.uniform(-step, step) - 0.5 * side, 1.5 * side, step):
+            ends = [(0, round(at)), (side, round(at + (tilt if across else -tilt) * side))]
             start, stop = (end if across else end[::-1] for end in ends)
             cv2.line(lines, start, stop, 1.0, thick, cv2.LINE_AA)
     tint = np.array(TINTS[int(rng.integers(len(TINTS)))])
@@ -125,16 +126,18 @@ def _specks(page: Ink, pen: Colour, size: float, rng: Rng) -> None:
         cv2.circle(page, tuple(int(v) for v in rng.integers(side, size=2)), radius, colour, -1, cv2.LINE_AA)
 
 
-def _holes(page: Ink, size: float, rng: Rng) -> None:
-    """Holes of a binder along one side of the sheet, through which something dark or bright is seen."""
+def _holes(page: Ink, sheet: Sheet, size: float, rng: Rng) -> None:
+    """Holes of a binder along one side of the sheet, but for where a digit is: something dark or bright shows."""
     side, radius = len(page), max(2, round(size * rng.uniform(0.15, 0.6)))
     along, across = np.arange(rng.uniform(0, 2) * size, side, rng.uniform(2.5, 8) * size), rng.uniform(0, 0.12) * side
     across = across if rng.random() < 0.5 else side - across
     colour = tuple(float(c) for c in rng.uniform(0, 255) * (1 + rng.normal(0, 0.1, 3)))
     is_column = rng.random() < 0.6
     for at in along:
-        middle = (round(across), round(at)) if is_column else (round(at), round(across))
-        cv2.circle(page, middle, radius, colour, -1, cv2.LINE_AA)
+        x, y = (round(across), round(at)) if is_column else (round(at), round(across))
+        here = sheet.ink[max(0, y - radius) : max(0, y + radius), max(0, x - radius) : max(0, x + radius)]
+        if not here.any():
+            cv2.circle(page, (x, y), radius, colour, -1, cv2.LINE_AA)
 
 
 def _desk(page: Ink, sheet: Sheet, rng: Rng) -> None:

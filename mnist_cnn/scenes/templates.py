@@ -22,7 +22,7 @@ def strokes_of(label: int, rng: Rng) -> list[Points]:
     Returns:
         Polylines, at least one; points may lie a little outside of the box.
     """
-    return [_shaken(stroke, rng) for stroke in SHAPES[label](rng)]
+    return [shaken(stroke, rng) for stroke in SHAPES[label](rng)]
 
 
 def drawn(strokes: list[Points], side: int, margin: int, width: float) -> NDArray[np.uint8]:
@@ -186,7 +186,7 @@ SHAPES: tuple[Callable[[Rng], list[Points]], ...] = (
 """One drawing function for each digit."""
 
 
-def _shaken(stroke: Points, rng: Rng) -> Points:
+def shaken(stroke: Points, rng: Rng) -> Points:
     """The stroke as a hand draws it: moved and bent a little."""
     reach = np.linspace(0, 1, len(stroke), dtype=np.float32)[:, None]
     start, stop, bow = (rng.normal(0, 0.025, 2).astype(np.float32) for _ in range(3))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cnn.scenes.glyphs import FONTS, SIGNS, redrawn
+from mnist_cnn.scenes.letters import CAPITALS, CROSSED, SMALL, Letter
 from mnist_cnn.scenes.templates import curve
 
 Rng = np.random.Generator
@@ -18,38 +19,6 @@ HEIGHT = 22
 """Pixels: of a capital in OpenCV's fonts at a scale of 1."""
 FINE, BASE = 40, 1.4
 """Pixels of a capital when type is set, and how far below the top its line is, in capitals."""
-LETTER_STROKES: tuple[tuple[tuple[float, float], ...], ...] = (
-    ((0.08, -0.9), (0.14, 0.0), (0.35, -0.95), (0.55, -0.8), (0.6, -0.1)),
-    ((0.06, -0.9), (0.1, 0.0), (0.28, -0.95), (0.42, -0.7), (0.44, 0.0), (0.62, -0.95), (0.78, -0.7), (0.82, -0.1)),
-    ((0.05, -0.95), (0.1, -0.15), (0.3, 0.0), (0.5, -0.4), (0.52, -0.95), (0.56, -0.1), (0.7, 0.0)),
-    ((0.1, -0.4), (0.45, -0.6), (0.35, -0.98), (0.1, -0.7), (0.15, -0.1), (0.45, 0.0), (0.6, -0.25)),
-    ((0.1, -0.2), (0.42, -1.5), (0.3, -2.1), (0.15, -1.6), (0.15, -0.2), (0.35, 0.0), (0.55, -0.3)),
-    ((0.1, -0.3), (0.38, -1.6), (0.25, -2.0), (0.12, -1.4), (0.12, 0.0), (0.35, -0.9), (0.55, -0.8), (0.6, 0.0)),
-    ((0.45, -0.85), (0.2, -0.95), (0.05, -0.5), (0.25, -0.1), (0.48, -0.9), (0.42, 0.7), (0.2, 1.0), (0.08, 0.6)),
-    ((0.5, -0.85), (0.2, -0.95), (0.05, -0.45), (0.25, 0.0), (0.5, -0.4), (0.47, -0.9), (0.55, -0.1), (0.72, -0.1)),
-    ((0.1, -0.5), (0.2, -0.95), (0.22, -0.1), (0.4, -0.05)),
-    ((0.1, -0.3), (0.28, -1.0), (0.42, -0.8), (0.35, -0.1), (0.1, -0.05)),
-    ((0.15, -0.4), (0.28, -1.9), (0.2, -0.2), (0.42, -0.1)),
-    ((0.0, -0.9), (0.15, 0.0), (0.35, -0.8), (0.5, 0.0), (0.75, -0.95), (0.85, -0.8)),
-    ((0.05, -0.95), (0.25, -0.05), (0.3, -0.05), (0.55, -0.95), (0.6, -0.85)),
-    ((0.1, -1.9), (0.1, 0.0), (0.12, -0.4), (0.5, -0.95), (0.2, -0.45), (0.55, 0.0)),
-    ((0.1, -0.9), (0.1, 0.0), (0.15, -0.6), (0.35, -0.95), (0.5, -0.85)),
-    ((0.55, -0.75), (0.3, -0.95), (0.05, -0.45), (0.3, 0.0), (0.6, -0.2)),
-    ((0.5, -0.9), (0.15, -0.85), (0.15, -0.6), (0.45, -0.4), (0.4, -0.05), (0.05, -0.05)),
-    ((0.1, -0.3), (0.3, -1.7), (0.2, -2.0), (0.08, -1.4), (0.1, -0.1), (0.35, 0.0), (0.55, -0.4), (0.45, -0.85)),
-    ((0.5, -0.85), (0.2, -0.95), (0.05, -0.45), (0.25, 0.0), (0.5, -0.4), (0.52, -1.95), (0.54, -0.2), (0.75, -0.05)),
-    ((0.05, -0.3), (0.35, -1.6), (0.28, -2.0), (0.15, -1.6), (0.12, 0.6), (0.15, 1.0), (0.28, 0.6), (0.5, -0.15)),
-    ((0.1, -0.5), (0.25, -0.95), (0.22, 0.6), (0.1, 1.0), (0.0, 0.7), (0.4, -0.2)),
-    ((0.4, -0.9), (0.1, -0.8), (0.05, -0.3), (0.3, 0.0), (0.55, -0.4), (0.4, -0.9), (0.5, -0.75), (0.75, -0.8)),
-    ((0.1, -0.95), (0.08, 0.95), (0.12, -0.4), (0.35, -0.95), (0.58, -0.5), (0.35, -0.02), (0.12, -0.15), (0.65, 0.0)),
-    ((0.5, -0.85), (0.2, -0.95), (0.05, -0.45), (0.25, 0.0), (0.5, -0.5), (0.5, 0.9), (0.6, 0.7), (0.75, -0.1)),
-    ((0.05, -0.95), (0.1, -0.3), (0.3, -0.1), (0.5, -0.5), (0.52, -0.95), (0.48, 0.6), (0.2, 0.9), (0.65, -0.1)),
-    ((0.05, -0.85), (0.5, -0.9), (0.1, -0.05), (0.35, -0.05), (0.4, 0.5), (0.2, 0.95), (0.1, 0.6), (0.65, -0.1)),
-)
-"""Letters as points that the pen passes: right of the letter before and below the base line, in units of a small
-letter's height."""
-CROSSED = 10
-"""Which of them is crossed: the t."""
 
 
 def print_words(ink: Ink, size: float, rng: Rng) -> None:
@@ -106,13 +75,14 @@ class Script:
         pen = pen or float(np.exp(rng.uniform(np.log(0.03), np.log(0.15))))
         self.thick, self.slant = max(1, round(size * pen)), rng.normal(0.15, 0.2)
         self.wide, self.care = float(np.exp(rng.normal(0, 0.2))), rng.uniform(0.02, 0.1)
+        self.first, self.block = float(rng.choice((0.1, 0.6))), rng.random() < 0.2  # how often words have capitals
 
     def write(self, ink: Ink, x: float, y: float, rng: Rng) -> float:
         """Writes a word, from x on and on the line y, where nothing is written yet; returns where it ends."""
         if not self.by_hand:
             word = _lettered(self, rng)
             return _paste(ink, word, x, y - BASE * self.size, is_free=True)
-        strokes = _by_hand(self.lift, self.care, rng)
+        strokes = _by_hand(self, rng)
         matrix = np.array([[self.wide, -self.slant], [0, 1]]) * 0.45 * self.size
         strokes = [stroke @ matrix.T + (x, y) for stroke in strokes]
         low, high = (edge(np.concatenate(strokes), axis=0) for edge in (np.min, np.max))
@@ -154,20 +124,32 @@ def _plate(text: str, font: int, thick: int) -> NDArray[Any]:
     return plate[:, : int(used[-1]) + 4] if len(used) else plate[:, :1]
 
 
-def _by_hand(lift: float, care: float, rng: Rng) -> list[NDArray[Any]]:
-    """The strokes of a word of 3 to 9 letters, each point off by `care`, float [N, 2] each."""
-    x, points, strokes = 0.0, [(-0.2, -0.1)], []
-    for k, letter in enumerate(rng.integers(len(LETTER_STROKES), size=int(rng.integers(3, 10)))):
-        if k == 0 or rng.random() < lift:
+def _by_hand(script: Script, rng: Rng) -> list[NDArray[Any]]:
+    """The strokes of a word of 2 to 9 letters, float [N, 2] each; those of the small letters may be joined."""
+    x, points = 0.0, [(-0.2, -0.1)]
+    strokes: list[list[tuple[float, float]]] = []
+    has_capital = script.block or rng.random() < script.first
+    for k in range(int(rng.integers(2 if has_capital else 3, 10))):
+        if script.block or (k == 0 and has_capital):
+            letter = _written(CAPITALS[int(rng.integers(len(CAPITALS)))], script, x, rng)
+            strokes += letter
+            x, points = max(right for stroke in letter for right, _ in stroke) + rng.uniform(0.1, 0.35), []
+            continue
+        if k == 0 or rng.random() < script.lift:
             strokes.append(points)
             points = []
-        known = np.array(LETTER_STROKES[letter])
-        shape = known * np.exp(rng.normal(0, 0.1, 2)) + rng.normal(0, care, known.shape)
-        points += [(x + right, down) for right, down in shape.tolist()]
-        if letter == CROSSED:
+        number = int(rng.integers(len(SMALL)))
+        points += _written((SMALL[number],), script, x, rng)[0]
+        if number == CROSSED:
             strokes.append([(x - 0.1, -1.3), (x + 0.3, -1.35), (x + 0.6, -1.4)])
         x = points[-1][0] + rng.uniform(0.05, 0.35)
     return [curve(*stroke) for stroke in [*strokes, points] if len(stroke) > 1]
+
+
+def _written(letter: Letter, script: Script, x: float, rng: Rng) -> list[list[tuple[float, float]]]:
+    """A letter from x on, a little larger or smaller, each point off by what the writer's care allows."""
+    size, care = np.exp(rng.normal(0, 0.1, 2)), script.care
+    return [(np.array(stroke) * size + rng.normal(0, care, (len(stroke), 2)) + (x, 0)).tolist() for stroke in letter]
 
 
 def _lettered(script: Script, rng: Rng) -> NDArray[Any]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mnist_cnn.data.scenes import collate
-from mnist_cnn.scenes import arrangement, glyphs, templates, words
+from mnist_cnn.scenes import arrangement, glyphs, letters, surface, templates, words
 from mnist_cnn.scenes.pool import Pool
 from mnist_cnn.scenes.scene import SIDE, compose
 from mnist_cnn.scenes.sheet import Sheet
@@ -50,6 +50,42 @@ def test_words_are_written_where_it_is_free(full: bool) -> None:
         assert 0 <= ink.min() <= ink.max() <= 1
         amount += float(np.delete(ink, np.s_[80:110], axis=0).mean())
     assert amount > (0.6 if full else 0.1)
+
+
+@pytest.mark.parametrize("letter", letters.CAPITALS)
+def test_capitals_stand_on_the_line_and_are_two_small_letters_high(letter: letters.Letter) -> None:
+    points = np.concatenate([np.array(stroke) for stroke in letter])
+    assert points[:, 1].min() == -2
+    assert 0 <= points[:, 1].max() <= 0.2
+    assert 0.5 <= np.ptp(points[:, 0]) < 1.4
+    assert points[:, 0].min() >= 0
+
+
+def test_words_are_of_capitals_alone_or_begin_with_one_or_have_none() -> None:
+    rng = np.random.default_rng(0)
+    scripts = [script for script in (words.Script(20, rng) for _ in range(60)) if script.by_hand]
+    assert {script.block for script in scripts} == {False, True}
+    for script in scripts:
+        tall = [
+            sum(stroke[:, 1].min() < -1.6 for stroke in words._by_hand(script, rng)) for _ in range(10)
+        ]  # capitals have one such stroke or more each
+        assert min(tall) >= 2 if script.block else max(tall) <= 9
+
+
+def test_holes_of_a_binder_hide_no_digit() -> None:
+    sheet = Sheet(SIDE)
+    sheet.ink[20:60, 0:30] = 1
+    for seed in range(40):
+        page = np.full((SIDE, SIDE, 3), 200.0, np.float32)
+        surface._holes(page, sheet, 30, np.random.default_rng(seed))
+        assert (page[sheet.ink > 0] == 200).mean() > 0.97
+        assert (page != 200).any() or seed
+
+
+def test_ones_can_be_asked_for(pool: Pool) -> None:
+    rng = np.random.default_rng(0)
+    labels = [pool.hand(rng).take_one(rng).label for _ in range(200)]
+    assert labels.count(1) > 150
 
 
 @pytest.mark.parametrize("label", range(10))
@@ -132,6 +168,28 @@ def test_a_turned_sheet_has_no_digits() -> None:
     assert not sheet.digits
     assert not sheet.ink.any()
     assert (sheet.owner == -1).all()
+
+
+@pytest.mark.parametrize("angle", [-0.3, 0.2])
+def test_a_tilted_sheet_has_its_digits_in_new_boxes(angle: float) -> None:
+    sheet = Sheet(SIDE)
+    sheet.put(block(3), 60, 70, 40)
+    sheet.put(block(4), 76, 75, 40)  # a part of it is hidden by the first one
+    sheet.put(block(7), -10, 20, 40)  # and this one is cut off
+    before = [
+        (digit.left + digit.width / 2 - SIDE / 2, digit.top + digit.height / 2 - SIDE / 2) for digit in sheet.digits
+    ]
+    sheet.tilt(angle)
+    for number, (digit, (x, y)) in enumerate(zip(sheet.digits, before, strict=True)):
+        middle = (digit.left + digit.width / 2 - SIDE / 2, digit.top + digit.height / 2 - SIDE / 2)
+        turned = (x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle))
+        assert middle == pytest.approx(turned, abs=1.01)
+        rows, columns = np.nonzero((sheet.owner == number) & (sheet.ink > 0.5))
+        if number == 0:
+            box = (digit.left, digit.top, digit.left + digit.width, digit.top + digit.height)
+            assert box == pytest.approx((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), abs=2)
+        assert digit.height < 40 + 20 * abs(math.sin(angle)) + 2
+        assert 20 < digit.width < 20 + 40 * abs(math.sin(angle)) + 2
 
 
 def test_rows_upside_down_are_none_but_only_those_that_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
