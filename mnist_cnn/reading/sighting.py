@@ -28,7 +28,7 @@ LIKELY: dict[Layout, float] = {"digit": 0.5, "row": 0.7, "page": 0.7}
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
-VOTES = (0.39, 0.75)
+VOTES = (0.42, 0.73)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
