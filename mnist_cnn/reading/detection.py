@@ -23,7 +23,7 @@ MOST_SIDE = 1960
 """Long side in pixels of the finest scale of all, for pictures with small digits."""
 SMALL = 24
 """Pixels: where a digit of less is found on the finest scale, there may be smaller ones, and a finer scale is added."""
-LARGE, SURE = 42, 0.9
+LARGE, SURE = 54, 0.9
 """Pixels: where the smallest digit of at least such a score would be larger, a scale is left out."""
 LARGEST_SCALE = 2.0
 """How much small pictures are enlarged at most."""
@@ -114,8 +114,8 @@ def detect(
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
-        side: Of a square with as many pixels as the middling scale. Coarser ones come first, and finer ones follow
-            where small digits may be, or none are found.
+        side: Of a square with as many pixels as the middling scale, for which small pictures are enlarged. Coarser
+            ones come first, and finer ones follow where small digits may be, or none are found.
         finer: How many finer scales at most.
         enough: How many sure digits are enough, so that scales on which all of them are large can be left out.
     """
@@ -137,8 +137,8 @@ def detect(
 def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enough: int | None) -> Iterator[_Scale]:
     """Looks at the picture from coarse to fine, as long as a finer scale promises more."""
     height, width = picture.shape[:2]
-    first = min(1.0, side / math.sqrt(height * width))
-    middling = _resized(picture, (height, width), first)
+    first = min(LARGEST_SCALE, side / math.sqrt(height * width))
+    middling = _resized(picture, (height, width), min(1.0, first))
     largest = first * min(max(height, width), WIDEST * height)
     coarser = max(0, math.floor(math.log(largest / COARSEST, STEP)))
     sure: list[float] = []  # sizes in pixels of the picture

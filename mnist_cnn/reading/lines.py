@@ -16,8 +16,10 @@ RISE = 0.3
 """How much further for each height that lies between them: rows rise and fall."""
 ROW_GAP = 4.5
 """Heights between two digits of the one row of a picture."""
-ALIKE_GAPS = 0.3
+ALIKE_GAPS = 0.2
 """Overlap of two gaps, of the way that both take together, from which on they are one gap between columns."""
+CLOSE = 0.6
+"""Heights: gap up to which two digits stand close; most of those of a puzzle stand further apart."""
 COLUMN_GAP, CELL_GAP = 1.5, 6.0
 """Heights between columns of text at least, and between two columns of a table at most."""
 
@@ -58,11 +60,19 @@ def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
 
 
 def the_row(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
-    """The one row that is meant: that of the most and the largest digits; empty where there are none."""
+    """The one row that is meant: the most and the largest digits along one slope; empty where there are none."""
     if not len(boxes):
         return []
     size = np.sqrt(boxes[:, 3] - boxes[:, 1])
-    return max(rows_of(boxes, ROW_GAP), key=lambda row: float((scores[row] * size[row]).sum()))
+
+    def best(level: Boxes) -> list[int]:
+        return max(rows_of(level, ROW_GAP), key=lambda row: float((scores[row] * size[row]).sum()))
+
+    row, x, y = best(boxes), boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]
+    if len(row) > 2:  # of a steep row some digits may still be missing
+        slope = np.polyfit(x[row], y[row], 1)[0]
+        row = best(boxes - slope * x[:, None] / 2 * np.array((0, 1, 0, 1), np.float32))
+    return row
 
 
 def the_digit(boxes: Boxes, scores: NDArray[np.float32], shape: tuple[int, ...]) -> list[int]:
@@ -86,6 +96,7 @@ def page_rows(boxes: Boxes, joined: NDArray[np.float32]) -> list[list[int]]:
     left, right = (np.array([k for chain in chains for k in chain[part]], np.int64) for part in (np.s_[:-1], np.s_[1:]))
     goes_on = joined.copy()
     goes_on[left] = _agreed(boxes[left, 2], boxes[right, 0], joined[left])
+    goes_on[left[_whole_cells(boxes[left], boxes[right], joined[left])]] = 1
     rows = []
     for chain in chains:
         cuts = (np.flatnonzero(goes_on[chain[:-1]] < 0.5) + 1).tolist()
@@ -101,7 +112,7 @@ def _frame(boxes: Boxes) -> NDArray[np.float64]:
 def _agreed(low: NDArray[np.float32], high: NDArray[np.float32], joined: NDArray[np.float32]) -> NDArray[np.float32]:
     """How likely numbers go on after M gaps, if all gaps of one column do or do not: their mean, [M].
 
-    The cells of a table divide numbers and those of a puzzle do not, which often is clear from some lines alone.
+    The cells of a table divide numbers, which often is clear from some of its lines alone.
 
     Args:
         low: Where each gap begins, in pixels.
@@ -113,6 +124,26 @@ def _agreed(low: NDArray[np.float32], high: NDArray[np.float32], joined: NDArray
     alike = (common > ALIKE_GAPS * both) | np.eye(len(low), dtype=bool)
     mean: NDArray[np.float32] = alike @ joined / alike.sum(axis=1)
     return mean
+
+
+def _whole_cells(left: Boxes, right: Boxes, joined: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which digits are whole cells of a puzzle apart, many of which may be empty, bool [M].
+
+    All cells of a page are of one kind: those of a puzzle if most digits stand apart, and most of these go on.
+
+    Args:
+        left: Of M digits that have a neighbour in their line.
+        right: Of these neighbours.
+        joined: How likely the number of each left one goes on, [M].
+    """
+    height = (left[:, 3] - left[:, 1] + right[:, 3] - right[:, 1]) / 2
+    is_apart = (right[:, 0] - left[:, 2]) / height > CLOSE
+    if 2 * is_apart.sum() <= len(left) or joined[is_apart].mean() < 0.5:
+        return np.zeros(len(left), bool)
+    steps = (right[:, 0] + right[:, 2] - left[:, 0] - left[:, 2]) / 2
+    pitch = np.median(steps[steps < 1.4 * np.quantile(steps, 0.2)])
+    whole: NDArray[np.bool_] = np.abs(steps / pitch - np.rint(steps / pitch)) <= 0.2
+    return whole
 
 
 def _in_order(frames: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:

@@ -71,21 +71,32 @@ def test_a_row_ends_where_its_number_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "rows"), [(0.9, [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]), (0.3, [[k] for k in range(10)])]
+    ("mean", "rows"), [(0.9, [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]), (0.2, [[k] for k in range(10)])]
 )
-def test_gaps_between_the_same_columns_all_divide_or_none_does(mean: float, rows: list[list[int]]) -> None:
-    cells = {0: (0, 1, 2, 6), 1: (0, 1, 5), 2: (0, 2, 6)}
+def test_the_cells_of_a_page_are_those_of_a_puzzle_or_none(mean: float, rows: list[list[int]]) -> None:
+    cells = {0: (0, 1, 2, 6), 1: (0, 1, 5), 2: (2, 3, 6)}
     grid = [
         (10 + 60 * column, 10 + 60 * row, 30 + 60 * column, 40 + 60 * row) for row in cells for column in cells[row]
     ]
     joined = np.full(10, mean, np.float32)
-    joined[2] = 1 - mean  # other lines know better
-    joined[[3, 6, 9]] = 0.1
+    joined[[2, 5, 8]] = 0.2  # before empty cells
     assert page_rows(np.array(grid, np.float32), joined) == rows
+    if mean > 0.5:
+        grid[3] = (10 + 60 * 5.5, 10, 30 + 60 * 5.5, 40)  # no cell of the grid is there
+        assert page_rows(np.array(grid, np.float32), joined)[:2] == [[0, 1, 2], [3]]
+
+
+def test_gaps_between_the_same_columns_all_divide_or_none_does() -> None:
+    lines = [row(0.1, 2.0, 0.1, top=50 + 60 * k) for k in range(4)]
+    unsure = np.array([0.9, 0.6, 0.9, 0.1], np.float32)
+    sure = np.array([0.9, 0.2, 0.9, 0.1], np.float32)
+    assert page_rows(lines[0], unsure) == [[0, 1, 2, 3]]
+    assert len(page_rows(np.concatenate(lines), np.concatenate([unsure, sure, unsure, sure]))) == 8
+    assert len(page_rows(np.concatenate(lines), np.concatenate([unsure, unsure, unsure, sure]))) == 4
 
 
 def test_gaps_elsewhere_or_of_another_width_do_not_count() -> None:
-    wide, narrow = row(0.1, 3.0, 0.1), row(*[0.8] * 4, top=130)
+    wide, narrow = row(0.1, 3.0, 0.1), row(*[0.5] * 4, top=130)
     joined = np.array([0.9, 0.4, 0.9, 0.1, *[0.9] * 4, 0.1], np.float32)
     assert page_rows(np.concatenate([wide, narrow]), joined) == [[0, 1], [2, 3], [4, 5, 6, 7, 8]]
 
@@ -143,6 +154,13 @@ def test_of_two_digits_that_may_follow_the_nearer_one_does() -> None:
     assert sorted(rows_of(found, ROW_GAP)) == [[0, 2], [1]]
     found = np.array([(0, 30, 20, 60), (28, 30, 48, 60), (28, 46, 48, 76)], np.float32)
     assert sorted(rows_of(found, ROW_GAP)) == [[0, 1], [2]]
+
+
+def test_a_steep_row_is_followed_along_its_slope() -> None:
+    steep = row(0.1, 0.1, 0.1, 0.1)
+    steep[:, [1, 3]] -= np.array((0, 14, 28, 42, 62), np.float32)[:, None]  # and bends upwards
+    assert the_row(steep, np.ones(5, np.float32)) == [0, 1, 2, 3, 4]
+    assert len(rows_of(steep, ROW_GAP)) == 2
 
 
 def test_a_row_of_sure_digits_wins_over_one_of_doubtful_ones() -> None:

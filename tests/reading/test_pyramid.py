@@ -78,16 +78,16 @@ def test_a_picture_is_looked_at_on_scales_by_steps_of_one_and_a_half() -> None:
 @pytest.mark.parametrize(
     ("shape", "side", "coarser", "sizes"),
     [
-        ((40, 40), 320, 0, [(56, 56), (76, 76)]),  # enlarged to less than twice its size
-        ((30, 50), 320, 0, [(48, 68), (64, 92)]),  # no digit is so wide that a coarser one is needed
-        ((50, 30), 320, 1, [(52, 36), (68, 48), (92, 64)]),
+        ((40, 40), 320, 2, [(52, 52), (72, 72), (96, 96)]),  # enlarged to twice its size
+        ((30, 50), 320, 2, [(44, 60), (56, 84), (76, 116)]),  # no digit is so wide that a coarser one is needed
+        ((50, 30), 320, 3, [(48, 36), (60, 44), (84, 56), (116, 76)]),
         ((1500, 1500), 750, 8, [(n, n) for n in (48, 60, 84, 116, 164, 240, 352, 516, 768, 1144, 1704)]),
     ],
 )
 def test_scales_end_where_there_is_nothing_more_to_see(
     shape: tuple[int, int], side: int, coarser: int, sizes: list
 ) -> None:
-    first = min(1.0, side / shape[0])
+    first = min(2.0, side / math.sqrt(shape[0] * shape[1]))
     network = Tells(shape, [first * 1.5**k for k in range(-coarser, 4)])
     detect(network, np.full((*shape, 3), 250, np.uint8), side)  # type: ignore[arg-type]
     assert network.sizes == sizes
@@ -167,8 +167,7 @@ def test_finer_scales_are_taken_from_the_picture_itself() -> None:
 @pytest.mark.parametrize("shape", [(40, 40), (40, 52), (52, 40)])
 def test_small_pictures_are_enlarged_smoothly(shape: tuple[int, int]) -> None:
     edge = np.repeat(np.where(np.arange(shape[1]) < 20, 50, 200).astype(np.uint8)[None, :, None], shape[0], axis=0)
-    coarser = max(shape) > 42  # and there is a scale more
-    network = Tells(shape, [1 / 1.5, 1.0, 1.5][1 - coarser :])
+    network = Tells(shape, [2 / 1.5**3, 2 / 1.5**2, 2 / 1.5, 2.0][int(max(shape) < 48) :])
     detect(network, np.repeat(edge, 3, axis=2), 320)  # type: ignore[arg-type]
     across = network.seen[-1][0, 0, 46].unique()
     assert ((across > 70) & (across < 180)).any()
@@ -196,7 +195,7 @@ def test_where_enough_sure_digits_are_large_a_scale_is_left_out() -> None:
     assert sizes(3) == whole[:-1]
     assert sizes(4) == whole
     assert sizes(3, score=0.95) == whole
-    assert sizes(3, height=40) == whole
+    assert sizes(3, height=52) == whole
 
 
 def test_ink_goes_to_the_digit_that_it_points_to_however_far_away() -> None:
