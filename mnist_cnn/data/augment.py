@@ -86,9 +86,11 @@ class RandomAffine(BatchTransform):
         Returns:
             The changed images, floating point, of the same shape.
         """
-        if images.ndim == 3:
-            return self.forward(images[None])[0]
         pixels = images if images.is_floating_point() else images.to(torch.get_default_dtype())
+        return self.changed(pixels) if pixels.ndim == 4 else self.changed(pixels[None])[0]
+
+    def changed(self, pixels: Tensor) -> Tensor:
+        """Changes floating point [B, C, H, W]."""
         return F.grid_sample(pixels, self.grid(pixels), align_corners=False)
 
     def grid(self, pixels: Tensor) -> Tensor:
@@ -136,11 +138,9 @@ class RandomElastic(RandomAffine):
         self.bend = bend
         self.thickness = thickness
 
-    def forward(self, images: Tensor) -> Tensor:
-        """As `RandomAffine`."""
-        if images.ndim == 3:
-            return self.forward(images[None])[0]
-        pixels = super().forward(images)
+    def changed(self, pixels: Tensor) -> Tensor:
+        """As `RandomAffine`, and thinner or thicker."""
+        pixels = super().changed(pixels)
         if not self.thickness:
             return pixels
         change = self.thickness * (torch.rand(len(pixels), 1, 1, 1, device=pixels.device, dtype=pixels.dtype) * 2 - 1)

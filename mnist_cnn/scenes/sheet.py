@@ -55,7 +55,7 @@ class Sheet:
         x, y = round(left), round(top + (height - size[1]) / 2)
         x0, y0, x1, y1 = max(0, x), max(0, y), min(self.side, x + size[0]), min(self.side, y + size[1])
         if glyph.label >= 0:
-            rows, columns = np.nonzero(part[..., 1] > 25)
+            rows, columns = np.nonzero(part[..., 1] >= 0.1 * part[..., 1].max())
             outline = cv2.convexHull(np.stack((columns + x, rows + y), axis=1).astype(np.float32))[:, 0]
             self.digits.append(Placed(glyph.label, x, y, *size, outline))
         if x1 > x0 and y1 > y0:

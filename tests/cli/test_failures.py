@@ -120,20 +120,6 @@ def test_damaged_checkpoints(cli: Cli, fails: Fails) -> None:
     )
 
 
-ABSURD = [
-    "accumulate_grad_batches=0",
-    "check_val_every_n_epoch=0",
-    "val_check_interval=-1",
-    "max_steps=-7",
-    "devices=0",
-]
-
-
-@pytest.mark.parametrize("option", ABSURD)
-def test_absurd_settings_end_in_one_line(option: str, cli: Cli, fails: Fails) -> None:
-    assert option.split("=")[0] in fails(cli, "fit", *TINY, f"--trainer.{option}")
-
-
 def test_a_mistake_in_a_network_of_the_user_keeps_its_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def forward(self: UserNet, images: torch.Tensor) -> torch.Tensor:
         raise TypeError("my mistake")

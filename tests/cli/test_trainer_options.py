@@ -62,6 +62,9 @@ FAILS = {
     "val_check_interval=0": "give a number above 0",
     "num_sanity_val_steps=-2": "give a number from -1 on",
     "devices=[3]": "no GPU was found",
+    "devices=0": "devices",
+    "val_check_interval=-1": "val_check_interval",
+    "max_steps=-7": "max_steps",
 }
 
 

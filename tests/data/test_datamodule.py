@@ -176,3 +176,8 @@ def test_the_example_of_the_graph_is_not_augmented(mnist_dir: Path) -> None:
 def test_without_pictures_the_test_digits_are_predicted(mnist_dir: Path) -> None:
     data = module(mnist_dir, "predict", batch_size=5000)
     assert next(iter(data.predict_dataloader()))[1][:3].tolist() == [7, 2, 1]
+
+
+def test_pictures_are_not_remembered_in_checkpoints() -> None:
+    data = DigitDataModule(pictures="photos", layout="row")
+    assert set(data.hparams) == {"dataset", "batch_size", "val_size"}

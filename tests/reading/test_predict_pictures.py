@@ -15,7 +15,6 @@ from PIL import Image
 from mnist_cnn import read_digits
 from mnist_cnn.callbacks.contact_sheet import HEIGHT, WIDTH
 from mnist_cnn.checkpoints import CheckpointError
-from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.tasks.classifier import DigitClassifier
 
@@ -174,11 +173,6 @@ def test_no_picture_is_overwritten_by_a_contact_sheet(
 def test_an_unreadable_file_is_named(cli: Cli, fails: Fails, checkpoint: Path) -> None:
     Path("secret.png").touch(mode=0o000)
     assert "1 skipped" in fails(cli, "predict", f"--ckpt_path={checkpoint}", "--data.pictures=secret.png")
-
-
-def test_pictures_are_not_remembered_in_checkpoints() -> None:
-    data = DigitDataModule(pictures="photos", layout="row")
-    assert set(data.hparams) == {"dataset", "batch_size", "val_size"}
 
 
 def test_read_digits_takes_whatever_holds_a_picture(
