@@ -131,8 +131,6 @@ def test_a_script_of_the_docs_has_the_options_that_they_name(
     assert (ROOT / script).is_file()
     if script == "scripts/train.py":
         return
-    if script == "scripts/run_dezero.py":
-        pytest.importorskip("dezero")
     monkeypatch.setattr("sys.argv", [script, "--help"])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(ROOT / script), run_name="__main__")
