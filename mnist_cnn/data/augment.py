@@ -85,7 +85,12 @@ class RandomAffine(BatchTransform):
 
         Returns:
             The changed images, floating point, of the same shape.
+
+        Raises:
+            ValueError: Another shape.
         """
+        if images.ndim not in (3, 4):
+            raise ValueError(f"images are {[*images.shape]}: give a batch [B, C, H, W] or one image [C, H, W]")
         pixels = images if images.is_floating_point() else images.to(torch.get_default_dtype())
         return self.changed(pixels) if pixels.ndim == 4 else self.changed(pixels[None])[0]
 

@@ -38,7 +38,9 @@ class Network(nn.Module):
         Returns:
             Log-probabilities, float [B, 10].
         """
-        return self.classifier(self.features(self.scale(images)))
+        pixels = self.scale(images)
+        weights = next(self.parameters(), pixels)  # of a network after `.half()` or `.double()`
+        return self.classifier(self.features(pixels.to(weights.dtype)))
 
 
 class ScalePixels(nn.Module):

@@ -43,6 +43,11 @@ def test_one_image_is_changed_like_a_batch_of_one(kind: type[RandomAffine]) -> N
     assert not torch.equal(alone, image.float())
 
 
+def test_pixels_without_a_channel_get_a_word() -> None:
+    with pytest.raises(ValueError, match=r"images are \[28, 28\]: give a batch"):
+        RandomElastic()(torch.zeros(28, 28))
+
+
 def test_each_change_does_what_it_says() -> None:
     torch.manual_seed(0)
     none = {"degrees": 0, "stretch": 0, "slant": 0, "shift": 0}

@@ -39,6 +39,9 @@ def test_shape_dtype_size_and_batch_independence(name: str, arguments: dict, par
     assert (log_probs.shape, log_probs.dtype) == ((5, 10), torch.float32)
     torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(5))
     torch.testing.assert_close(network(images[2:3]), log_probs[2:3])
+    exact = network.double()(images)
+    assert exact.dtype == torch.float64
+    torch.testing.assert_close(exact.float(), log_probs, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "arguments", "parameters"), BY_NAME)
