@@ -63,15 +63,17 @@ def the_row(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
     """The one row that is meant: the most and the largest digits along one slope; empty where there are none."""
     if not len(boxes):
         return []
-    size = np.sqrt(boxes[:, 3] - boxes[:, 1])
+    height = boxes[:, 3] - boxes[:, 1]
 
     def best(level: Boxes) -> list[int]:
-        return max(rows_of(level, ROW_GAP), key=lambda row: float((scores[row] * size[row]).sum()))
+        return max(rows_of(level, ROW_GAP), key=lambda row: float((scores[row] * np.sqrt(height[row])).sum()))
 
-    row, x, y = best(boxes), boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3]
-    if len(row) > 2:  # of a steep row some digits may still be missing
-        slope = np.polyfit(x[row], y[row], 1)[0]
-        row = best(boxes - slope * x[:, None] / 2 * np.array((0, 1, 0, 1), np.float32))
+    row, x, y = best(boxes), (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    if len(row) > 2:  # of a steep or an uneven row some digits may still be missing
+        middle = y - np.polyfit(x[row], y[row], 1)[0] * x
+        highest = height[row].max()  # a small digit may stand anywhere within a row of this height
+        half = np.where(height * ALIKE > highest, np.maximum(height, highest), height) / 2
+        row = best(np.stack((boxes[:, 0], middle - half, boxes[:, 2], middle + half), axis=1).astype(np.float32))
     return row
 
 

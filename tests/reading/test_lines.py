@@ -163,6 +163,14 @@ def test_a_steep_row_is_followed_along_its_slope() -> None:
     assert len(rows_of(steep, ROW_GAP)) == 2
 
 
+def test_small_digits_stand_anywhere_within_a_row_of_large_ones() -> None:
+    uneven = row(0.1, 0.1, 0.1, 0.1, 0.1)
+    uneven[1, 1] += 15  # on the base line
+    uneven[2, 3] -= 15  # and at the top
+    assert the_row(uneven, np.ones(6, np.float32)) == [0, 1, 2, 3, 4, 5]
+    assert len(rows_of(uneven, ROW_GAP)) == 2
+
+
 def test_a_row_of_sure_digits_wins_over_one_of_doubtful_ones() -> None:
     page = np.concatenate([row(0.2, 0.2), row(0.2, 0.2, 0.2, top=200)])
     assert the_row(page, np.array([0.9] * 3 + [0.5] * 4, np.float32)) == [0, 1, 2]
