@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_page import png, request, running
+from served import png, request, running
 
 from mnist_cnn.data.labels import TABLE
 from mnist_cnn.page import keep

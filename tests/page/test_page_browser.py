@@ -12,7 +12,7 @@ import pytest
 import torch
 from drawn import enlarged, finished, on_paper
 from PIL import Image
-from test_page import running
+from served import running
 
 from mnist_cnn.data import files
 from mnist_cnn.page.keep import Kept
