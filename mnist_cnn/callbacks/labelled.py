@@ -78,10 +78,10 @@ class LabelledReport(Callback):
             if trainer.ckpt_path == str(PRETRAINED):  # as in `predict`, where both networks of the package vote
                 from mnist_cnn.reading.sighting import voted  # with all that reads
 
-                votes = torch.cat([picture.votes for picture in own.pictures])[indices]
+                votes = torch.cat([picture.found.votes for picture in own.pictures])[indices]
                 both = voted(probabilities.double().cpu().numpy(), votes.double().numpy())
                 probabilities = torch.from_numpy(both).to(outputs.device)
-            scores = torch.cat([picture.scores for picture in own.pictures])[indices].to(outputs.device)
+            scores = torch.cat([picture.found.scores for picture in own.pictures])[indices].to(outputs.device)
             confidence, answers = probabilities.max(dim=1)
             confidence *= scores
             numbers = (indices.to(outputs.device), answers, batch[1], confidence)
@@ -105,7 +105,7 @@ class LabelledReport(Callback):
             print(sentence)
         error = Reliability.of(table[:, 3], table[:, 1] == table[:, 2]).error
         print(f"expected calibration error: {error:.2%}")
-        known = sum(picture.digest in data.trained_on for picture in own.pictures)
+        known = sum(picture.found.digest in data.trained_on for picture in own.pictures)
         if known:
             print(
                 f"warning: {known} of these pictures were trained on, so this is no test: give others", file=sys.stderr
@@ -152,9 +152,9 @@ def _cell(picture: LabelledPicture, rows: Tensor, classes: Sequence[str]) -> tup
     seen = picture.opened()
     text = joined([classes[k] for k in rows[:, 1].int().tolist()])
     sure = rows[:, 3].float().numpy()
-    boxes = picture.boxes.numpy() * np.float32(seen.factor)
-    row = Row(text, float(sure.prod()), sure, boxes, picture.images.numpy())
-    return f"{shown(picture.label.path)} is {picture.label.text}", Reading([row], seen, picture.turns)
+    boxes = picture.found.boxes.numpy() * np.float32(seen.factor)
+    row = Row(text, float(sure.prod()), sure, boxes, picture.found.images.numpy())
+    return f"{shown(picture.label.path)} is {picture.label.text}", Reading([row], seen, picture.found.turns)
 
 
 def _own(trainer: L.Trainer) -> LabelledPictures | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from mnist_cnn.data.files import DataError
-from mnist_cnn.data.labels import Label, find_labels
+from mnist_cnn.data.labels import Found, Label, find_labels
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.folders import shown
 from mnist_cnn.reading.pictures import Opened
@@ -31,28 +31,18 @@ LEAST_EPOCH = 2000
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """A picture that was read, and what it shows: N symbols."""
+    """A picture that was read, and what it shows."""
 
     label: Label
-    digest: str
-    """Of the file."""
-    images: Tensor
-    """The symbols found, in the order of the label: uint8 [N, 28, 28]."""
-    boxes: Tensor
-    """Of each, left, top, right, bottom in pixels of what `opened` gives, float [N, 4]."""
-    scores: Tensor
-    """The probability that there is something, float [N]."""
-    votes: Tensor
-    """Of which digit it is, to the detector, float [N, 10]."""
-    turns: int
-    """By how many quarter turns to the left it was turned to read it."""
+    found: Found
+    """In the order of the label."""
 
     def opened(self) -> Opened:
         """The picture as it was read, upright."""
         from mnist_cnn.data.reading_cache import opened  # with all that reads
 
-        found = opened(self.label)
-        return found._replace(pixels=np.ascontiguousarray(np.rot90(found.pixels, self.turns)))
+        picture = opened(self.label)
+        return picture._replace(pixels=np.ascontiguousarray(np.rot90(picture.pixels, self.found.turns)))
 
 
 @dataclass(frozen=True)
@@ -82,12 +72,14 @@ class LabelledPictures:
 
     def tensors(self, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Images, uint8 [N, 1, 28, 28], and labels, int64 [N], the places of their names in `classes`."""
-        images = torch.cat([torch.zeros(0, 28, 28, dtype=torch.uint8), *(one.images for one in self.pictures)])
+        images = torch.cat([torch.zeros(0, 28, 28, dtype=torch.uint8), *(one.found.images for one in self.pictures)])
         return images.unsqueeze(1), torch.tensor([classes.index(name) for name in self.names], dtype=torch.int64)
 
     def digests(self, chosen: Tensor) -> list[str]:
         """Of the pictures of some symbols, which `chosen` tells, bool [N]."""
-        return sorted({self.pictures[k].digest for k, one in zip(self.owners, chosen.tolist(), strict=True) if one})
+        return sorted(
+            {self.pictures[k].found.digest for k, one in zip(self.owners, chosen.tolist(), strict=True) if one}
+        )
 
     def held_out(self, any_at_all: bool = True) -> Tensor:
         """Which symbols are held out for validation, bool [N]: about a fifth of each class, always the same ones.
@@ -100,9 +92,9 @@ class LabelledPictures:
         """
         if not any_at_all:
             return torch.zeros(len(self.owners), dtype=torch.bool)
-        groups = [picture.label.writer or picture.digest for picture in self.pictures]
+        groups = [picture.label.writer or picture.found.digest for picture in self.pictures]
         if len(set(groups)) < 2:  # all by one hand
-            groups = [picture.digest for picture in self.pictures]
+            groups = [picture.found.digest for picture in self.pictures]
         counts: dict[str, Counter[str]] = {group: Counter() for group in groups}
         for group, picture in zip(groups, self.pictures, strict=True):
             counts[group].update(picture.label.names)
@@ -144,7 +136,7 @@ def read_labelled(place: str, known: Sequence[str]) -> LabelledPictures:
         if isinstance(one, str):
             missed.append((label, one))
             continue
-        other = pictures.setdefault((one.digest, label.crop), LabelledPicture(label, *one))
+        other = pictures.setdefault((one.digest, label.crop), LabelledPicture(label, one))
         if other.label.names != label.names:
             raise DataError(
                 f"{shown(label.path)} and {shown(other.label.path)} are the same picture with two labels, "

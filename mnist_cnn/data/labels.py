@@ -4,11 +4,14 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
+from torch import Tensor
 
 from mnist_cnn.data.errors import DataError
 from mnist_cnn.reading.folders import find_pictures, shown
+from mnist_cnn.reading.results import joined
 
 LONGEST = 24
 """Characters that the name of a class may have."""
@@ -32,7 +35,24 @@ class Label:
     @property
     def text(self) -> str:
         """The names in a row."""
-        return ("" if all(len(name) == 1 for name in self.names) else " ").join(self.names)
+        return joined(self.names)
+
+
+class Found(NamedTuple):
+    """The N symbols that were found in a picture, left to right."""
+
+    digest: str
+    """Of the file."""
+    images: Tensor
+    """Uint8 [N, 28, 28]."""
+    boxes: Tensor
+    """Left, top, right, bottom in pixels of the picture as it was read, float [N, 4]."""
+    scores: Tensor
+    """The probability that there is something, float [N]."""
+    votes: Tensor
+    """Of which digit it is, to the detector, float [N, 10]."""
+    turns: int
+    """By how many quarter turns to the left it was turned to read it."""
 
 
 def find_labels(place: str, known: list[str]) -> tuple[list[Label], list[str]]:

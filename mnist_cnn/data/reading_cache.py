@@ -3,39 +3,21 @@
 import hashlib
 import io
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mnist_cnn import networks, reading
 from mnist_cnn.atomic import replacing
 from mnist_cnn.checkpoints import DETECTOR
-from mnist_cnn.data.labels import Label
+from mnist_cnn.data.labels import Found, Label
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.pictures import Opened, Picture, PictureError, read_picture
 from mnist_cnn.reading.symbol import look_for
 
 MARGIN = 0.3
 """Of a row's height: what is left around it when it is cut out of a page."""
-
-
-class Found(NamedTuple):
-    """The N symbols that were found in a picture."""
-
-    digest: str
-    """Of the file."""
-    images: Tensor
-    """Uint8 [N, 28, 28]."""
-    boxes: Tensor
-    """Left, top, right, bottom in pixels of the picture as it was read, float [N, 4]."""
-    scores: Tensor
-    """The probability that there is something, float [N]."""
-    votes: Tensor
-    """Of which digit it is, to the detector, float [N, 10]."""
-    turns: int
-    """By how many quarter turns to the left it was turned to read it."""
 
 
 TENSORS = ("images", "boxes", "scores", "votes")
