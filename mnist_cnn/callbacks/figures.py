@@ -137,18 +137,16 @@ class TensorBoardFigures(Callback):
         counts = self._confusion.compute()  # in all processes, which it synchronizes, like the next two
         reliability = Reliability.of(self._confidence.compute(), self._right.compute())
         if writer := _writer(trainer):
+            pictures = {
+                "confusion_matrix": draw_confusion(counts.cpu(), self._classes),
+                "reliability_curve": draw_reliability(reliability),
+                "most_confident_mistakes": self._mistakes(),
+            }
             stage = "test" if trainer.testing else "validation"
             step = trainer.global_step or getattr(pl_module, "trained_steps", 0)
-            _add_image(writer, f"{stage}/confusion_matrix", draw_confusion(counts.cpu(), self._classes), step)
-            _add_image(writer, f"{stage}/reliability_curve", draw_reliability(reliability), step)
-            confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
-            surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
-            if len(surest):
-                images, labels, predicted, confidence = (
-                    part[surest] for part in (images, labels, predicted, confidence)
-                )
-                picture = draw_mistakes(images, labels, predicted, confidence, self._classes)
-                _add_image(writer, f"{stage}/most_confident_mistakes", picture, step)
+            for name, picture in pictures.items():
+                if picture is not None:
+                    _add_image(writer, f"{stage}/{name}", picture, step)
 
     on_test_epoch_start = on_validation_epoch_start
     on_test_batch_end = on_validation_batch_end
@@ -164,6 +162,14 @@ class TensorBoardFigures(Callback):
         """Notes on the page HParams that the run has ended well."""
         if writer := _writer(trainer):
             writer._get_file_writer().add_summary(hparams.end())
+
+    def _mistakes(self) -> Image.Image | None:
+        """The surest mistakes of this process; None where there are none."""
+        confidence, predicted, labels, images = (torch.cat(part).cpu() for part in zip(*self._wrong, strict=True))
+        surest = confidence.argsort(descending=True, stable=True)[: self.mistakes]
+        if not len(surest):
+            return None
+        return draw_mistakes(images[surest], labels[surest], predicted[surest], confidence[surest], self._classes)
 
     def _due(self, trainer: L.Trainer) -> bool:
         in_fit = trainer.state.fn == TrainerFn.FITTING

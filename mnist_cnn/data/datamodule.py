@@ -122,28 +122,12 @@ class DigitDataModule(L.LightningDataModule):
         if self.labelled is not None:
             self._set_up_labelled(self.labelled, stage)
         if stage in ("fit", "validate") and self.train_set is None:
-            images, labels = files.load(self.dataset, self.data_dir, train=True)
-            if self.val_size >= len(images):
-                raise DataError(
-                    f"--data.val_size={self.val_size} leaves nothing to train on: {self.dataset} has {len(images):,} "
-                    f"training images, so give a smaller number"
-                )
-            held_out = stratified_sample(labels, self.val_size)
-            if self.rendered:
-                from mnist_cnn.data import rendered
-
-                for split in ("train", "val"):
-                    more, named = rendered.load(self.data_dir, self._rendered(split), split)
-                    images, labels = torch.cat([images, more]), torch.cat([labels, named])
-                    held_out = torch.cat([held_out, torch.full((len(more),), split == "val" and self.val_size > 0)])
-            self.train_set = TensorDataset(images[~held_out], labels[~held_out])
-            held_out &= labels >= 0
-            self.val_set = TensorDataset(images[held_out], labels[held_out])
+            train_set, val_set = self._split()
             if self.own is None:
-                self.train_set = labelled.only_classes(self.train_set, self.classes)
-                self.val_set = labelled.only_classes(self.val_set, self.classes) if self.val_size else self.val_set
+                self.train_set = labelled.only_classes(train_set, self.classes)
+                self.val_set = labelled.only_classes(val_set, self.classes) if self.val_size else val_set
             else:
-                self._mix(self.own, self.own.held_out(self.val_size > 0))
+                self._mix(self.own, train_set, val_set)
         if stage == "predict" and self.pictures is not None:
             from mnist_cnn.data.picture_set import PictureSet  # with all that reads
 
@@ -219,15 +203,33 @@ class DigitDataModule(L.LightningDataModule):
         labelled.check_use(own, self._known_classes(), place, stage, self.val_size > 0)
         return own
 
-    def _mix(self, own: LabelledPictures, held_out: Tensor) -> None:
+    def _split(self) -> tuple[TensorDataset, TensorDataset]:
+        """The training images and those that are held out of them, each with what is rendered of them."""
+        images, labels = files.load(self.dataset, self.data_dir, train=True)
+        if self.val_size >= len(images):
+            raise DataError(
+                f"--data.val_size={self.val_size} leaves nothing to train on: {self.dataset} has {len(images):,} "
+                f"training images, so give a smaller number"
+            )
+        held_out = stratified_sample(labels, self.val_size)
+        if self.rendered:
+            from mnist_cnn.data import rendered
+
+            for split in ("train", "val"):
+                more, named = rendered.load(self.data_dir, self._rendered(split), split)
+                images, labels = torch.cat([images, more]), torch.cat([labels, named])
+                held_out = torch.cat([held_out, torch.full((len(more),), split == "val" and self.val_size > 0)])
+        validated = held_out & (labels >= 0)
+        return TensorDataset(images[~held_out], labels[~held_out]), TensorDataset(images[validated], labels[validated])
+
+    def _mix(self, own: LabelledPictures, train_set: TensorDataset, val_set: TensorDataset) -> None:
         """Puts labelled pictures into both splits, in that for validation first."""
-        assert self.train_set is not None
-        assert self.val_set is not None
         images, labels = own.tensors(self.classes)
+        held_out = own.held_out(self.val_size > 0)
         self.own_held_out = int(held_out.sum())
         learned = (images[~held_out], labels[~held_out])
-        self.train_set = labelled.mixed(learned, self.train_set, self.classes, self.mixed)
-        others = labelled.as_classes(self.val_set, self.classes)
+        self.train_set = labelled.mixed(learned, train_set, self.classes, self.mixed)
+        others = labelled.as_classes(val_set, self.classes)
         self.val_set = labelled.dataset((images[held_out], labels[held_out]), others)
 
     def _known_classes(self) -> list[str]:
