@@ -21,7 +21,7 @@ FINER: dict[Layout, int] = {"digit": 2, "row": 3, "page": 3}
 """How many finer scales to look at, at most."""
 ENOUGH: dict[Layout, int | None] = {"digit": 1, "row": 2, "page": None}
 """How many sure digits make scales needless on which all of them are large."""
-DOUBTFUL: dict[Layout, float] = {"digit": 0.6, "row": 0.92, "page": 0.92}
+DOUBTFUL: dict[Layout, float] = {"digit": 0.6, "row": 0.94, "page": 0.94}
 """Mean sureness of the digits, below which the picture may lie on its side or upside down: there many are less sure."""
 LIKELY: dict[Layout, float] = {"digit": 0.5, "row": 0.7, "page": 0.7}
 """Sureness from which on a digit speaks for a turn; a less sure one speaks against it."""

@@ -163,6 +163,12 @@ def test_a_steep_row_is_followed_along_its_slope() -> None:
     assert len(rows_of(steep, ROW_GAP)) == 2
 
 
+def test_a_stem_found_twice_does_not_break_a_row() -> None:
+    found = row(0.2, 0.2, 0.2)
+    stem = found[1] + np.float32((12, 2, -1, -2))  # of an open 4, taken for a 1, too
+    assert rows_of(np.concatenate([found, stem[None]]), ROW_GAP) == [[0, 1, 4, 2, 3]]
+
+
 def test_small_digits_stand_anywhere_within_a_row_of_large_ones() -> None:
     uneven = row(0.1, 0.1, 0.1, 0.1, 0.1)
     uneven[1, 1] += 15  # on the base line
