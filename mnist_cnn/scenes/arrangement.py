@@ -8,6 +8,7 @@ import numpy as np
 
 from mnist_cnn.scenes.doodles import draw_doodles
 from mnist_cnn.scenes.forms import cells, form, note, number
+from mnist_cnn.scenes.marks import draw_dot, draw_operator
 from mnist_cnn.scenes.pool import Hand, Pool, Rng
 from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.words import print_words, write_words
@@ -81,27 +82,27 @@ def _line(
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     x = rng.uniform(-size, side * 0.4) if start is None else start
+    if rng.random() < 0.15:  # a line of a sum
+        x += draw_operator(sheet.written, x, top, size, hand.width, rng) + size * rng.uniform(0.05, 1.0)
     end = side if rng.random() < 0.6 else rng.uniform(side * 0.4, side)
     joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
-    uneven = rng.random() < 0.12  # some write small zeros beside tall sevens
+    uneven = rng.choice(3, p=(0.72, 0.14, 0.14))  # some write small zeros beside tall sevens, some all kinds of sizes
+    heights, level = rng.uniform(0.4, 1.1, 11), rng.choice((0.5, rng.uniform(0.4, 1.1)))
     link, before = 1, len(sheet.digits)
     while x < end:
-        height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander) * (rng.uniform(0.4, 1.1) if uneven else 1)
+        glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
+        height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
+        height *= (1, heights[glyph.label], rng.uniform(0.4, 1.1))[uneven]
         away = (x - side / 2) / side
-        y = top + (slope * away + bow * away * away) * side + (size - height) / 2 + rng.normal(0, wander / 2) * size
+        y = top + (slope * away + bow * away * away) * side + (size - height) * level + rng.normal(0, wander / 2) * size
         if rng.random() < signs:
-            small = rng.random() < 0.4
-            x += (
-                _dot(sheet, x, y + size * rng.choice((0.5, 0.9)), size, rng)
-                if small
-                else sheet.put(hand.take(rng, True), x, y, height * rng.uniform(0.5, 1))
-            )
-            link = link if small else -1
+            width, goes_on = _sign(sheet, hand, x, y, size, rng)
+            x += width
+            link = link if goes_on else -1
         else:
             if joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
                 cv2.line(sheet.written, last, knee, 1.0, max(1, round(0.05 * size)), cv2.LINE_AA)
-            glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
             if is_tight and last is not None:
                 x += gap * size / 2 - sheet.room(glyph, x, y, height, squeeze)
             if last is not None:
@@ -125,12 +126,14 @@ def _goes_on(usual: float, gap: float) -> int:
     return 1 if gap < max(0.8, 1.7 * usual + 0.2) else -1
 
 
-def _dot(sheet: Sheet, x: float, y: float, size: float, rng: Rng) -> int:
-    """A point, a comma or a dash."""
-    long, thick = size * rng.uniform(0.02, 0.35), max(1, round(size * rng.uniform(0.04, 0.12)))
-    fall = rng.uniform(0, 0.2) * size if long < 0.1 * size else rng.normal(0, 0.03) * size
-    cv2.line(sheet.written, (round(x), round(y)), (round(x + long), round(y + fall)), 1.0, thick, cv2.LINE_AA)
-    return round(long) + 2
+def _sign(sheet: Sheet, hand: Hand, x: float, y: float, size: float, rng: Rng) -> tuple[int, bool]:
+    """A sign between digits: its width, and whether the number may go on after it."""
+    kind = rng.choice(3, p=(0.35, 0.45, 0.2))
+    if kind == 0:
+        return draw_dot(sheet.written, x, y + size * rng.choice((0.5, 0.9)), size, rng), True
+    if kind == 1:
+        return sheet.put(hand.take(rng, True), x, y, size * rng.uniform(0.5, 1)), False
+    return draw_operator(sheet.written, x, y, size, hand.width, rng), False
 
 
 def _lines(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mnist_cnn.data.scenes import collate
-from mnist_cnn.scenes import arrangement, glyphs, letters, surface, templates, words
+from mnist_cnn.scenes import arrangement, glyphs, letters, marks, surface, templates, words
 from mnist_cnn.scenes.pool import Pool
 from mnist_cnn.scenes.scene import SIDE, compose
 from mnist_cnn.scenes.sheet import Sheet
@@ -50,6 +50,18 @@ def test_words_are_written_where_it_is_free(full: bool) -> None:
         assert 0 <= ink.min() <= ink.max() <= 1
         amount += float(np.delete(ink, np.s_[80:110], axis=0).mean())
     assert amount > (0.6 if full else 0.1)
+
+
+def test_signs_of_arithmetic_stand_in_the_middle_of_a_row() -> None:
+    rng = np.random.default_rng(0)
+    for size in (12.0, 40.0):
+        for _ in range(40):
+            ink = np.zeros((80, 80), np.float32)
+            width = marks.draw_operator(ink, 20, 20, size, 0.08, rng)
+            rows, columns = np.nonzero(ink > 0.5)
+            assert 0.2 * size <= width <= 0.7 * size
+            assert 20 - 0.2 * size < columns.min() <= columns.max() < 20 + width + 0.2 * size
+            assert 20 < rows.min() <= rows.max() < 20 + 1.3 * size
 
 
 @pytest.mark.parametrize("letter", letters.CAPITALS)

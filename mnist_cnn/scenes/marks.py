@@ -1,0 +1,41 @@
+"""Small signs between digits: points, commas and dashes, and those of arithmetic."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_cnn.scenes.pool import Rng
+
+Stroke = tuple[tuple[float, float], tuple[float, float]]
+
+ACROSS: Stroke = ((-1, 0), (1, 0))
+OPERATORS: tuple[tuple[float, tuple[Stroke, ...]], ...] = (
+    (0.5, (ACROSS, ((0, -1), (0, 1)))),
+    (0.15, (ACROSS,)),
+    (0.15, (((-0.8, -0.8), (0.8, 0.8)), ((-0.8, 0.8), (0.8, -0.8)))),
+    (0.1, (((-1, -0.3), (1, -0.3)), ((-1, 0.3), (1, 0.3)))),
+    (0.1, (ACROSS, ((0, -0.7), (0, -0.7)), ((0, 0.7), (0, 0.7)))),
+)
+"""Plus, minus, times, equals, divided by: how often each is drawn, and the ends of its strokes about its middle."""
+
+
+def draw_dot(written: NDArray[Any], x: float, y: float, size: float, rng: Rng) -> int:
+    """Draws a point, a comma or a dash beside digits of a size in pixels; returns its width."""
+    long, thick = size * rng.uniform(0.02, 0.35), max(1, round(size * rng.uniform(0.04, 0.12)))
+    fall = rng.uniform(0, 0.2) * size if long < 0.1 * size else rng.normal(0, 0.03) * size
+    cv2.line(written, (round(x), round(y)), (round(x + long), round(y + fall)), 1.0, thick, cv2.LINE_AA)
+    return round(long) + 2
+
+
+def draw_operator(written: NDArray[Any], x: float, y: float, size: float, pen: float, rng: Rng) -> int:
+    """Draws a sign of arithmetic beside digits of a size in pixels, by a pen of a share of it; returns its width."""
+    half, thick = size * rng.uniform(0.12, 0.32), max(1, round(size * pen * rng.uniform(0.8, 1.2)))
+    tall, middle = half * rng.uniform(0.8, 1.4), np.array((x + half, y + size * rng.uniform(0.4, 0.7)))
+    _, strokes = OPERATORS[rng.choice(len(OPERATORS), p=[share for share, _ in OPERATORS])]
+    for stroke in strokes:
+        ends = middle + (np.array(stroke) + rng.normal(0, 0.08, (2, 2))) * (half, tall)
+        start, stop = np.rint(ends).astype(int).tolist()
+        cv2.line(written, start, stop, 1.0, thick, cv2.LINE_AA)
+    return round(2 * half)
