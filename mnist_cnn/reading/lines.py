@@ -44,7 +44,8 @@ def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
     fits = (middle_x > middle_x[:, None]) & (gap <= widest) & (gap > -0.8)
     fits &= np.maximum(height[:, None], height) <= ALIKE * np.minimum(height[:, None], height)
     fits &= drift <= DRIFT + RISE * gap.clip(0, 2)
-    # From middle to middle: a box within another one's, a stem taken for a 1, would be no nearer by the gap.
+    # From middle to middle, not by the gap: a box within another one, as of a stem taken for a 1, ends where that ends,
+    # and the next digit would be as near to both.
     cost = np.where(fits, (middle_x - middle_x[:, None]) / mean + 0.5 * drift, np.inf)
     follower = {}
     for k in range(count):
@@ -61,7 +62,15 @@ def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
 
 
 def the_row(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
-    """The one row that is meant: the most and the largest digits along one slope; empty where there are none."""
+    """The one row that is meant: the most and the largest digits along one slope; empty where there are none.
+
+    Args:
+        boxes: Of N digits.
+        scores: How sure each is, 0 to 1, [N].
+
+    Returns:
+        The numbers of its digits, left to right.
+    """
     if not len(boxes):
         return []
     height = boxes[:, 3] - boxes[:, 1]

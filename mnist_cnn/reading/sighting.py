@@ -28,6 +28,9 @@ LIKELY: dict[Layout, float] = {"digit": 0.5, "row": 0.7, "page": 0.7}
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
 
+SAME_TURNED = {0, 1, 8}
+"""Digits that look the same upside down, so that they tell nothing of how a picture was held."""
+
 VOTES = (0.42, 0.73)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
@@ -148,7 +151,12 @@ def _complete(found: Digits, row: NDArray[np.int64], read: NDArray[np.int64]) ->
 
 
 def _evidence(sighting: Sighting, layout: Layout) -> tuple[float, float]:
-    """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over `LIKELY`."""
+    """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over `LIKELY`.
+
+    A picture that was turned upside down is none, if all its digits look the same both ways.
+    """
     digits = sighting.digits
+    if not len(digits) or (sighting.turns == 2 and set(digits.probabilities.argmax(axis=1)) <= SAME_TURNED):
+        return 0.0, 0.0
     sure = digits.scores * digits.probabilities.max(axis=1)
-    return (float(sure.mean()), float((sure - LIKELY[layout]).sum())) if len(sure) else (0.0, 0.0)
+    return float(sure.mean()), float((sure - LIKELY[layout]).sum())

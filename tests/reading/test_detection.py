@@ -73,6 +73,14 @@ def test_a_page_has_all_its_rows(mnist: Mnist) -> None:
     assert len(sighting.sureness) == 3
 
 
+def test_a_straight_stroke_and_a_ring_are_ten_not_one_upside_down() -> None:
+    page = np.full((512, 1800, 3), 255, np.uint8)  # as the page to draw on sends them
+    cv2.line(page, (255, 100), (255, 410), (0, 0, 0), 30, cv2.LINE_AA)
+    cv2.ellipse(page, (716, 256), (102, 154), 0, 0, 360, (0, 0, 0), 30, cv2.LINE_AA)
+    sighting = look(pretrained_detector(), page, "row")
+    assert (said(sighting), sighting.turns) == (["10"], 0)
+
+
 @pytest.mark.parametrize(("turns", "written"), [(1, "2354637"), (2, "7234"), (3, "2354637")])
 def test_a_row_on_its_side_or_upside_down_is_turned(mnist: Mnist, turns: int, written: str) -> None:
     ink = row_of(mnist, written, 44, 10)

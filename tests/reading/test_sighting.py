@@ -174,6 +174,12 @@ def test_a_picture_is_turned_where_that_is_clearly_better(sees: Any, turns: int)
     assert looked().turns == 0
 
 
+@pytest.mark.parametrize(("labels", "turns"), [((0, 1), 0), ((8, 0, 8), 0), ((0, 1, 7), 2), ((6, 9), 2)])
+def test_digits_that_look_the_same_upside_down_turn_no_picture(sees: Any, labels: tuple[int, ...], turns: int) -> None:
+    sees(sure_row(2, 0.4), Detected(), Detected(*(digit(k, 0.99, label) for k, label in enumerate(labels)), sure=1.0))
+    assert looked().turns == turns
+
+
 def test_the_best_of_the_other_turns_is_taken(sees: Any) -> None:
     sees(sure_row(2, 0.7), sure_row(5, 0.95), sure_row(5, 0.85), sure_row(5, 0.99))
     assert looked().turns == 3
