@@ -63,8 +63,8 @@ def _doodles(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
 def _alone(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
     """One digit or sign, and now and then another digit that may reach beyond the sheet."""
     side = sheet.side
-    is_sign = rng.random() < 0.15
-    sheet.put(hand.take(rng, is_sign), rng.uniform(0, side - size * 0.6), rng.uniform(0, side - size), size)
+    glyph = hand.take_one(rng) if rng.random() < 0.1 else hand.take(rng, rng.random() < 0.15)
+    sheet.put(glyph, rng.uniform(0, side - size * 0.6), rng.uniform(0, side - size), size)
     if rng.random() < 0.2:
         sheet.put(hand.take(rng), rng.uniform(-size, side), rng.uniform(-size, side), size * rng.uniform(0.7, 1.3))
 
@@ -77,29 +77,34 @@ def _line(
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
     spacing, wander = rng.choice(3, p=[0.38, 0.41, 0.21]), rng.uniform(0, 0.1)
     gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.65  # from ink to ink, not from box to box
-    ones = 0.25 if is_tight and rng.random() < 0.5 else 0.0  # a thin one is lost most easily beside another digit
-    bow, squeeze = rng.normal(0, 0.1) if slope is None else 0.0, np.exp(rng.normal(0, 0.2))
+    # A thin one is lost most easily beside another digit; and strokes with nothing beside them are a number, too: 1, 11.
+    ones = rng.choice((0.25, 0.0)) if is_tight else rng.choice((0.8, 0.0), p=(0.08, 0.92))
+    bow = rng.normal(0, 0.1) if slope is None else 0.0
+    squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))  # some hands are very narrow or very wide
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     x = rng.uniform(-size, side * 0.4) if start is None else start
+    short = max(0.0, x) + rng.uniform(0.3, 3) * size
     if rng.random() < 0.15:  # a line of a sum
         x += draw_operator(sheet.written, x, top, size, hand.width, rng) + size * rng.uniform(0.05, 1.0)
-    end = side if rng.random() < 0.6 else rng.uniform(side * 0.4, side)
+    end = (side, rng.uniform(side * 0.4, side), short)[rng.choice(3, p=(0.55, 0.3, 0.15))]
     joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
     uneven = rng.choice(3, p=(0.72, 0.14, 0.14))  # some write small zeros beside tall sevens, some all kinds of sizes
-    heights, level = rng.uniform(0.4, 1.1, 11), rng.choice((0.5, rng.uniform(0.4, 1.1)))
+    heights = rng.uniform(0.4, 1.1, 10)
+    level = rng.choice((0.5, rng.uniform(0.4, 1.1)))  # of a small digit in its row: 0 is the top, 1 the base line
     link, before = 1, len(sheet.digits)
     while x < end:
-        glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
-        height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
-        height *= (1, heights[glyph.label], rng.uniform(0.4, 1.1))[uneven]
         away = (x - side / 2) / side
-        y = top + (slope * away + bow * away * away) * side + (size - height) * level + rng.normal(0, wander / 2) * size
+        y = top + (slope * away + bow * away * away) * side + rng.normal(0, wander / 2) * size
         if rng.random() < signs:
             width, goes_on = _sign(sheet, hand, x, y, size, rng)
             x += width
             link = link if goes_on else -1
         else:
+            glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
+            height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
+            height *= (1, heights[glyph.label], rng.uniform(0.4, 1.1))[uneven]
+            y += (size - height) * level
             if joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
                 cv2.line(sheet.written, last, knee, 1.0, max(1, round(0.05 * size)), cv2.LINE_AA)

@@ -1,11 +1,13 @@
 """Drawings that no digit is like: long curves, flowers, zigzags, ticks and crosses, faces and hearts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from mnist_cnn.scenes.marks import OPERATORS
 
 Rng = np.random.Generator
 Ink = NDArray[Any]
@@ -43,16 +45,14 @@ def _zigzag(rng: Rng) -> list[NDArray[Any]]:
 
 
 def _mark(rng: Rng) -> list[NDArray[Any]]:
-    """A plus, a cross, a tick or an arrow."""
-    shapes: list[list[list[tuple[float, float]]]] = [
-        [[(-0.5, 0), (0.5, 0)], [(0, -0.5), (0, 0.5)]],
-        [[(-0.4, -0.5), (0.4, 0.5)], [(0.4, -0.5), (-0.4, 0.5)]],
-        [[(-0.4, 0.0), (-0.15, 0.4), (0.5, -0.5)]],
-        [[(-0.7, 0), (0.7, 0)], [(0.4, -0.25), (0.7, 0), (0.4, 0.25)]],
-        [[(-0.5, -0.15), (0.5, -0.15)], [(-0.5, 0.15), (0.5, 0.15)]],
+    """A tick, an arrow or a sign of arithmetic."""
+    shapes: list[Sequence[Sequence[tuple[float, float]]]] = [
+        (((-0.8, 0.0), (-0.3, 0.8), (1.0, -1.0)),),
+        (((-1.4, 0.0), (1.4, 0.0)), ((0.8, -0.5), (1.4, 0.0), (0.8, 0.5))),
+        *(strokes for _, strokes in OPERATORS),
     ]
     shape = shapes[int(rng.integers(len(shapes)))]
-    return [np.array(stroke) + rng.normal(0, 0.05, (len(stroke), 2)) for stroke in shape]
+    return [np.array(stroke) / 2 + rng.normal(0, 0.05, (len(stroke), 2)) for stroke in shape]
 
 
 def _face(rng: Rng) -> list[NDArray[Any]]:

@@ -18,11 +18,20 @@ OPERATORS: tuple[tuple[float, tuple[Stroke, ...]], ...] = (
     (0.1, (((-1, -0.3), (1, -0.3)), ((-1, 0.3), (1, 0.3)))),
     (0.1, (ACROSS, ((0, -0.7), (0, -0.7)), ((0, 0.7), (0, 0.7)))),
 )
-"""Plus, minus, times, equals, divided by: how often each is drawn, and the ends of its strokes about its middle."""
+"""Plus, minus, times, equals, divided by: how often each is drawn beside digits, and the ends of its strokes, right and
+down of its middle, in halves of its size."""
 
 
 def draw_dot(written: NDArray[Any], x: float, y: float, size: float, rng: Rng) -> int:
-    """Draws a point, a comma or a dash beside digits of a size in pixels; returns its width."""
+    """Draws a point, a comma or a dash from (x, y) on, beside digits of a size in pixels; returns its width.
+
+    Args:
+        written: Float [side, side], changed in place.
+        x: Of its left end, in pixels.
+        y: Of its top.
+        size: Height of the digits.
+        rng: Of all that is left to chance.
+    """
     long, thick = size * rng.uniform(0.02, 0.35), max(1, round(size * rng.uniform(0.04, 0.12)))
     fall = rng.uniform(0, 0.2) * size if long < 0.1 * size else rng.normal(0, 0.03) * size
     cv2.line(written, (round(x), round(y)), (round(x + long), round(y + fall)), 1.0, thick, cv2.LINE_AA)
@@ -30,7 +39,16 @@ def draw_dot(written: NDArray[Any], x: float, y: float, size: float, rng: Rng) -
 
 
 def draw_operator(written: NDArray[Any], x: float, y: float, size: float, pen: float, rng: Rng) -> int:
-    """Draws a sign of arithmetic beside digits of a size in pixels, by a pen of a share of it; returns its width."""
+    """Draws a sign of arithmetic beside digits of a size in pixels; returns its width.
+
+    Args:
+        written: Float [side, side], changed in place.
+        x: Of its left end, in pixels.
+        y: Of the top of the row.
+        size: Height of the digits.
+        pen: Width of the strokes, as a share of that height.
+        rng: Of all that is left to chance.
+    """
     half, thick = size * rng.uniform(0.12, 0.32), max(1, round(size * pen * rng.uniform(0.8, 1.2)))
     tall, middle = half * rng.uniform(0.8, 1.4), np.array((x + half, y + size * rng.uniform(0.4, 0.7)))
     _, strokes = OPERATORS[rng.choice(len(OPERATORS), p=[share for share, _ in OPERATORS])]
