@@ -1,16 +1,15 @@
 """The page to draw on in a real browser, without a screen."""
 
-import base64
 import io
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from drawn import enlarged, finished, on_paper
+from browsed import boxes, canned, draw, ink, photo, shares
 from PIL import Image
 from served import running
 
@@ -25,7 +24,6 @@ PATIENCE = 60_000
 """Milliseconds; a busy machine may need them."""
 HERE = "http://127.0.0.1:"
 
-Point = tuple[float, float]
 ZERO = [(0.5 + 0.2 * math.sin(t / 4), 0.5 - 0.3 * math.cos(t / 4)) for t in range(26)]
 ONE = [(0.5, 0.2 + 0.06 * t) for t in range(11)]
 
@@ -81,60 +79,6 @@ def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any
     context.close()
     # Chromium reports answers such as 422 there; the page tells the user what they mean.
     assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
-
-
-def draw(page: Any, points: Sequence[Point], left: float = 0.0) -> None:
-    """A stroke with the mouse; coordinates are in units of the paper's height."""
-    box = page.locator("#paper").bounding_box()
-    at = [(box["x"] + (left + x) * box["height"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*at[0])
-    page.mouse.down()
-    for place in at[1:]:
-        page.mouse.move(*place)
-    page.mouse.up()
-
-
-def shares(page: Any) -> list[float]:
-    return [float(text.removesuffix("%")) for text in page.locator("#bars em").all_text_contents()]
-
-
-def ink(page: Any) -> int:
-    """How many pixels of the picture that the network saw are bright."""
-    script = "c => c.getContext('2d').getImageData(0, 0, 28, 28).data.filter((v, i) => i % 4 == 0 && v > 127).length"
-    return page.locator("#seen canvas").first.evaluate(script)
-
-
-def canned(page: Any, digits: str = "1", **more: Any) -> None:
-    """Has all pictures answered so, whatever is in them."""
-    count = len(digits.replace("\n", ""))
-    one = {"images": base64.b64encode(bytes(784)).decode(), "probabilities": [0.1] * 10, "boxes": [1, 1, 9, 9]}
-    many = {key: [value] * count for key, value in {**one, "confidences": 0.9}.items()}
-    answer = {"digits": digits, "network": "pretrained", "confidence": 0.9, "size": [512, 512], **many, **more}
-    page.route("**/read*", lambda route: route.fulfill(json=answer))
-
-
-def boxes(page: Any, colour: str) -> list[float]:
-    """Left, top, right and bottom of what is drawn over the paper in red or in green; empty for nothing."""
-    script = """(layer, sign) => {
-        const {width, height} = layer;
-        const data = layer.getContext("2d").getImageData(0, 0, width, height).data;
-        const x = [], y = [];
-        for (let i = 0; i < width * height; i++) {
-            if (sign * (data[4 * i] - data[4 * i + 1]) > 60) { x.push(i % width); y.push(i / width | 0); }
-        }
-        const ends = (values) => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-        const [[left, right], [top, bottom]] = [ends(x), ends(y)];
-        return x.length ? [left, top, right, bottom] : [];
-    }"""
-    return page.locator("#boxes").evaluate(script, {"red": 1, "green": -1}[colour])
-
-
-def photo(mnist: tuple[torch.Tensor, torch.Tensor], label: int) -> bytes:
-    images, labels = mnist
-    digit = images[(labels == label).nonzero()[3].item(), 0].numpy()
-    content = io.BytesIO()
-    Image.fromarray(finished(on_paper(enlarged(digit, 150)))).save(content, "PNG")
-    return content.getvalue()
 
 
 def test_a_digit_is_drawn_read_undone_and_cleared(page: Any) -> None:

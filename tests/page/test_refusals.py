@@ -8,17 +8,11 @@ import pytest
 from served import Fixed, png, request, running, untrained
 
 from mnist_cnn.page import app, server
-from mnist_cnn.tasks.classifier import DigitClassifier
 
 
 @pytest.fixture(scope="module")
-def model() -> DigitClassifier:
-    return untrained()
-
-
-@pytest.fixture(scope="module")
-def port(model: DigitClassifier) -> Iterator[int]:
-    with running(Fixed(model)) as port:
+def port() -> Iterator[int]:
+    with running(Fixed(untrained())) as port:
         yield port
 
 
@@ -106,8 +100,8 @@ def test_other_websites_cannot_have_pictures_read(port: int, picture: np.ndarray
     assert request(port, "POST", "/read", png(picture), Origin=f"http://127.0.0.1:{port}")[0] == 200
 
 
-def test_on_all_addresses_it_answers_to_figures_and_to_no_other_name(model: DigitClassifier) -> None:
-    with running(Fixed(model), "0.0.0.0") as port:
+def test_on_all_addresses_it_answers_to_figures_and_to_no_other_name() -> None:
+    with running(Fixed(untrained()), "0.0.0.0") as port:
         assert request(port, "GET", "/", Host=f"192.168.1.5:{port}")[0] == 200
         assert request(port, "GET", "/", Host=f"evil.example:{port}")[0] == 403
 
