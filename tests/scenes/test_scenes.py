@@ -100,6 +100,16 @@ def test_ones_can_be_asked_for(pool: Pool) -> None:
     assert labels.count(1) > 150
 
 
+def test_strokes_alone_are_numbers_too_and_some_numbers_are_short(pool: Pool) -> None:
+    numbers = []
+    for seed in range(300):
+        rng, sheet = np.random.default_rng(seed), Sheet(SIDE)
+        arrangement._row(sheet, pool.hand(rng), 24, rng)
+        numbers.append([digit.label for digit in sheet.digits])
+    assert sum(len(labels) > 1 and labels.count(1) >= 0.7 * len(labels) for labels in numbers) > 3
+    assert sum(0 < len(labels) < 3 for labels in numbers) > 40
+
+
 @pytest.mark.parametrize("label", range(10))
 def test_shapes_by_strokes_have_ink_whatever_chance_says(label: int) -> None:
     for seed in range(60):
