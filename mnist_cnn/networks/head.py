@@ -19,7 +19,8 @@ def fit_head(network: nn.Module, old: Sequence[str], new: Sequence[str]) -> None
     """Gives a network as many outputs as there are classes, in place.
 
     Its last linear layer, or that of each of its towers, is replaced where the classes change. A class that it knew
-    keeps its weights, the others begin anew. A network that was built for the number of new classes stays as it is.
+    keeps its weights, the others begin anew. A network that was built for the number of new classes stays as it is. One
+    with a method `fit_classes` gets the names of the new classes and does it itself.
 
     Args:
         network: Returns logits or log-probabilities [B, C].
@@ -30,6 +31,9 @@ def fit_head(network: nn.Module, old: Sequence[str], new: Sequence[str]) -> None
         HeadError: It has no linear layer.
     """
     if list(old) == list(new):
+        return
+    if callable(by_itself := getattr(network, "fit_classes", None)):
+        by_itself(new)
         return
     for part, name, layer in list(last_layers(network)):
         if layer.out_features != len(old):

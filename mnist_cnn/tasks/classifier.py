@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mnist_cnn.arguments import check_arguments
 from mnist_cnn.checkpoints import INSTANTIATOR
-from mnist_cnn.networks import DIGITS, TutorialCNN, fit_head
+from mnist_cnn.networks import DIGITS, TutorialCNN
 from mnist_cnn.networks.answers import answers
 from mnist_cnn.tasks.batches import check_images, check_labels, check_pixels, labelled, unpacked
 from mnist_cnn.tasks.losses import target_probabilities, training_loss
@@ -93,7 +93,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the newest
                 run, or a file. It gives its weights, classes and temperature, and its network unless one is given.
             remember: Read digits as `weights` did, except where there is something to learn
-                (`mnist_cnn.networks.Extended`); for networks of this package.
+                (`mnist_cnn.networks.Extended`); for networks of this package that keep the ten digits.
 
         Raises:
             ValueError: An argument is not what its type says.
@@ -106,18 +106,17 @@ class DigitClassifier(PlainCheckpoints, Scored):
         super().__init__()
         self._save_plain_hyperparameters(network=network, optimizer=optimizer, schedule=schedule)
         self._optimizer, self._schedule = optimizer, schedule
+        known = list(DIGITS)
         if weights is not None:
-            network, kept, classes = start_from(weights, network, classes)
+            network, kept, known = start_from(weights, network)
             self.save_hyperparameters({**self.hparams, **kept})
-        else:
-            network = TutorialCNN() if network is None else network
-            fit_head(network, DIGITS, classes or DIGITS)
-        spec = self.hparams.get("network")
-        if remember and classes == list(DIGITS):
+        classes, spec = list(classes or known), self.hparams.get("network")
+        network = TutorialCNN() if network is None else network
+        if remember and known == list(DIGITS) and set(known) <= set(classes):
             network, spec = extended(network, spec)
-        self._take(network, spec)
+        self._take(*with_classes(network, spec, known, classes))
         self.example_input_array = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
-        self._name_classes(classes or DIGITS)
+        self._name_classes(classes)
 
     def _take(self, network: nn.Module, spec: Spec) -> None:
         """Takes a network, and notes its class path and arguments if they are others than were given."""

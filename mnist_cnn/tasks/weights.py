@@ -13,20 +13,17 @@ from mnist_cnn.reading.models import load_classifier, load_weights
 Spec = dict[str, Any] | None
 """The class path and arguments of a network, as checkpoints keep them."""
 
-KEPT = ("network", "classes", "temperature", "test_time_shift")
+KEPT = ("network", "temperature", "test_time_shift")
 """The arguments of `DigitClassifier` that belong to weights rather than to their training."""
 
 
-def start_from(
-    weights: str, network: nn.Module | None, classes: list[str] | None
-) -> tuple[nn.Module, dict[str, Any], list[str]]:
+def start_from(weights: str, network: nn.Module | None) -> tuple[nn.Module, dict[str, Any], list[str]]:
     """A network with the weights of a checkpoint, of which nothing else is taken over.
 
     Args:
         weights: `pretrained`, `best` or `last` of the newest run, or a file.
         network: That gets the weights, with ten outputs or as many as the checkpoint has classes. Default: the
             checkpoint's own network.
-        classes: That it shall have. Default: the checkpoint's own.
 
     Returns:
         The network; where it is the checkpoint's own, the arguments of `DigitClassifier` that belong to it; its
@@ -36,33 +33,27 @@ def start_from(
         CheckpointError: The checkpoint cannot be found or read, or has weights of another network.
     """
     path = find_checkpoint(str(weights), Path("lightning_logs"))
-    kept: dict[str, Any] = {}
     if network is None:
         loaded = load_classifier(path)
-        network, known = loaded.network.train(), loaded.classes
         saved = read_checkpoint(path)["hyper_parameters"]
-        kept = {name: saved[name] for name in KEPT if name != "classes" and saved.get(name) is not None}
-        kept["_instantiator"] = INSTANTIATOR
-    else:
-        content = read_checkpoint(path)
-        known = list(content["hyper_parameters"].get("classes") or DIGITS)
-        fit_head(network, DIGITS, known)
-        state = content["state_dict"]
-        if isinstance(network, Extended) and not any(name.startswith("network.before.") for name in state):
-            load_weights(network.before, state, path)
-            network = Extended(network.before)
-        else:
-            load_weights(network, state, path)
-    classes = list(classes or known)
-    network, spec = with_classes(network, kept.get("network"), known, classes)
-    return network, {**kept, "network": spec} if "network" in kept else kept, classes
+        kept = {name: saved[name] for name in KEPT if saved.get(name) is not None}
+        return loaded.network.train(), {**kept, "_instantiator": INSTANTIATOR}, loaded.classes
+    content = read_checkpoint(path)
+    known = list(content["hyper_parameters"].get("classes") or DIGITS)
+    state = content["state_dict"]
+    if isinstance(network, Extended) and not any(name.startswith("network.before.") for name in state):
+        load_weights(network.before, state, path)
+        return Extended(network.before), {}, known
+    fit_head(network, DIGITS, known)
+    load_weights(network, state, path)
+    return network, {}, known
 
 
 def with_classes(network: nn.Module, spec: Spec, old: Sequence[str], new: Sequence[str]) -> tuple[nn.Module, Spec]:
     """A network for classes that may be others than its own.
 
     Args:
-        network: It is changed in place. Of an extended one, which knows digits alone, what learns is left.
+        network: It is changed in place. Of an extended one that shall give up digits, what learns is left.
         spec: Its class path and arguments, where they are known.
         old: The names of its classes.
         new: The names of those that it shall have.
@@ -70,7 +61,7 @@ def with_classes(network: nn.Module, spec: Spec, old: Sequence[str], new: Sequen
     Returns:
         The network, and its class path and arguments.
     """
-    if isinstance(network, Extended) and list(old) != list(new):
+    if isinstance(network, Extended) and not set(DIGITS) <= set(new):
         network, spec = network.alone(), spec and spec["init_args"]["network"]
     fit_head(network, old, new)
     return network, spec

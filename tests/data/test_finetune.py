@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
+from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading import sighting
 
 Cli = Callable[..., None]
@@ -105,6 +106,32 @@ def test_fine_tuning_never_calls_worse_weights_best(
     then, now = begun["hyper_parameters"], best["hyper_parameters"]
     assert now["network"]["init_args"]["network"]["init_args"] == then["network"]["init_args"]
     assert (now["temperature"], now["test_time_shift"]) == (then["temperature"], then["test_time_shift"])
+
+
+def test_further_classes_beside_digits_from_fit_to_predict(
+    cli: Cli, mnist: Mnist, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(digits(mnist, 3, 10), Path("mine/3"))
+    saved(digits(mnist, 4, 10).transpose(2, 3), Path("mine/sign"))
+    recipe = ["--config=finetune", "--data.labelled=mine", "--data.rendered=0", "--data.mixed=500"]
+    small = ["--data.val_size=500", "--data.batch_size=50", "--trainer.max_epochs=1", "--model.learning_rate=0.002"]
+    cli("fit", *recipe, *small)
+    out = capsys.readouterr().out
+    assert "network: Extended" in out
+    after = re.search(r"MNIST validation split: 99\.20% before, (\S+)% after", out)
+    assert after is not None
+    assert float(after[1]) > 97
+    best = Path("lightning_logs/version_0/checkpoints/best.ckpt")
+    loaded = DigitClassifier.load_from_checkpoint(best)
+    assert loaded.classes == loaded.network.classes == [*DIGITS, "sign"]
+    begun = read_checkpoint(PRETRAINED)["state_dict"]
+    assert all(torch.equal(value, loaded.state_dict()["network.before." + name[8:]]) for name, value in begun.items())
+    cli("predict", "--ckpt_path=best", "--data.pictures=mine/sign")
+    with Path("predictions.csv").open(newline="") as file:
+        assert [row["digits"] for row in csv.DictReader(file)].count("sign") > 5
+    again = DigitClassifier(weights="best", classes=[*DIGITS, "hook", "sign"], remember=True)
+    assert again.classes == again.network.classes == [*DIGITS, "hook", "sign"]
+    assert all(torch.equal(value, again.state_dict()["network.before." + name[8:]]) for name, value in begun.items())
 
 
 def test_weights_in_python_and_for_the_wrong_verb(cli: Cli, fails: Fails) -> None:

@@ -60,6 +60,31 @@ def test_a_network_of_parts_and_other_classes(mnist: Mnist) -> None:
     assert inner == spec
 
 
+def test_it_learns_further_classes_and_keeps_those_it_knew(mnist: Mnist) -> None:
+    images = mnist[0][:200]
+    known = load_classifier(PRETRAINED).network
+    extended = Extended(known).eval()
+    classes = ["+", *DIGITS, "x"]
+    learned, _ = with_classes(extended, None, DIGITS, classes)
+    assert learned is extended
+    answers = extended(images)
+    assert answers.shape == (200, 12)
+    torch.testing.assert_close(answers.exp().sum(dim=1), torch.ones(200))
+    assert (answers.argmax(dim=1) == known(images).argmax(dim=1) + 1).float().mean() > 0.97  # 0 is the second one
+    layer = [module for module in extended.now.modules() if isinstance(module, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        layer.bias[-2] = 100
+        assert (extended(images).argmax(dim=1) == 11).all()
+        layer.bias[-1] = 200
+        as_before = extended(images)
+    torch.testing.assert_close(as_before[:, 1:11], known(images), atol=1e-4, rtol=0)
+    assert (as_before[:, [0, 11]] < -50).all()
+    more = with_classes(extended, None, classes, [*DIGITS, "x"])[0](images)
+    assert extended.classes == [*DIGITS, "x"]
+    torch.testing.assert_close(more[:, :10], as_before[:, 1:11], atol=1e-4, rtol=0)
+    assert extended.alone()(images).shape == (200, 11)
+
+
 def test_from_fit_to_a_file_and_on(cli: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=3", "--data.val_size=200"]
     begin = ["--model.weights=pretrained", "--model.remember=true", "--model.learning_rate=0.0001"]
@@ -89,6 +114,6 @@ def test_for_whom_it_is_not(cli: Callable[..., None], fails: Callable[..., str])
         cli, "test", "--ckpt_path=pretrained", "--model.remember=true"
     )
     letters = DigitClassifier(weights="pretrained", classes=["1", "A"], remember=True)
-    assert type(letters.network) is ConvNet
+    assert type(letters.network) is ConvNet  # what gives up classes cannot be read as before
     own = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
     assert remembering(own, {"class_path": "mynet.Net"}) == (own, {"class_path": "mynet.Net"})
