@@ -77,7 +77,7 @@ def _line(
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
     spacing, wander = rng.choice(3, p=[0.38, 0.41, 0.21]), rng.uniform(0, 0.1)
     gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.65  # from ink to ink, not from box to box
-    # A thin one is lost most easily beside another digit; and strokes with nothing beside them are a number, too: 1, 11.
+    # A thin one is lost most easily beside another digit; and strokes alone are a number, too: 1, 11.
     ones = rng.choice((0.25, 0.0)) if is_tight else rng.choice((0.8, 0.0), p=(0.08, 0.92))
     bow = rng.normal(0, 0.1) if slope is None else 0.0
     squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))  # some hands are very narrow or very wide

@@ -198,13 +198,13 @@ def redrawn(mask: Pixels, width: float) -> Pixels:
 def _bent(mask: Pixels, rng: Rng) -> Ink:
     """Turned, slanted, stretched and bent; float [H, W, C] of a mask [H, W, C]."""
     side = mask.shape[0]
-    wild = rng.choice([1.0, 1.8], p=[0.8, 0.2])  # some hands are far from the school's
+    wild = rng.choice([0.1, 1.0, 1.8], p=[0.2, 0.6, 0.2])  # a mouse draws straight, some hands far from it
     angle, slant = np.deg2rad(np.clip(rng.normal(0, 6 * wild), -20, 20)), rng.normal(0, 0.1 * wild)
     across, down = np.exp(rng.normal(0, 0.1 * wild, 2))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turn = turn @ np.array([[across, slant], [0, down]])
     y, x = np.mgrid[:side, :side].astype(np.float32) - side / 2
-    amount = rng.uniform(0, 0.035) * side
+    amount = rng.uniform(0, 0.035) * side * min(1.0, wild)
     waves = [smooth(rng, mask.shape, 5) * amount for _ in range(2)]
     at_x = turn[0, 0] * x + turn[0, 1] * y + side / 2 + waves[0]
     at_y = turn[1, 0] * x + turn[1, 1] * y + side / 2 + waves[1]

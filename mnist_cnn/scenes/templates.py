@@ -68,7 +68,7 @@ def _zero(rng: Rng) -> list[Points]:
 def _one(rng: Rng) -> list[Points]:
     x, lean = 0.5, rng.normal(0, 0.05)
     strokes = [_line((x + lean, 0.0), (x - lean, 1.0))]
-    if rng.random() < 0.8:
+    if rng.random() < 0.6:
         reach, drop = rng.uniform(0.08, 0.45), rng.uniform(0.08, 0.6)
         start = (x + lean - reach, drop)
         bow = rng.uniform(-0.05, 0.08)
