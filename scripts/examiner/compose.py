@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,6 +42,8 @@ def picture(name: str, seed: int, index: int, digits: Digits) -> tuple[bytes, li
     rng, look = start(name, seed, index)
     difficulty = ALL[name]
     hand = some_hand(rng, difficulty.shapes if len(difficulty.shapes) > 1 else PLAIN)
+    if difficulty.steady:
+        hand = replace(hand, slant=0.0, unsteady=0.0, bend=0.0)
     if difficulty.content in pages.KINDS:
         own = bool(difficulty.shapes) or rng.random() < 0.35
 
@@ -67,11 +70,11 @@ def text(name: str, seed: int, index: int, rng: Rng, look: Look) -> str:
     low, high = difficulty.count
     count = int(rng.integers(low, high + 1))
     while True:
-        labels = "".join(map(str, rng.integers(10, size=count)))
+        labels = "".join(difficulty.digits[k] for k in rng.integers(len(difficulty.digits), size=count))
         if not look.turned or len(re.findall("[23457]", labels)) > 1:  # else nobody knows which way is up
             break
     if count == 1:
-        return str((index + seed) % 10)  # each digit equally often
+        return difficulty.digits[(index + seed) % len(difficulty.digits)]  # each equally often
     if difficulty.pairs:
         return f"{(37 * index + seed) % 100:02}"
     if difficulty.signs:

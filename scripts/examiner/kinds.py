@@ -19,6 +19,8 @@ class Difficulty:
         shapes: Names of `shapes.SHAPES`: digits by a hand that writes these instead of MNIST's.
         signs: What may stand between two digits of a row.
         pairs: Whether the two digits are every two, one picture after the other.
+        digits: Those that a row is made of.
+        steady: Whether strokes are as straight as a mouse draws them.
     """
 
     kind: str
@@ -28,3 +30,5 @@ class Difficulty:
     shapes: tuple[str, ...] = ()
     signs: str = ""
     pairs: bool = False
+    digits: str = "0123456789"
+    steady: bool = False

@@ -7,7 +7,7 @@ from typing import Any
 from examiner.kinds import Difficulty
 from examiner.looks import Colour, Look
 from examiner.mixed import either, everything, on_desk, pale, two_inks
-from examiner.shapes import LONG, LOOPED, OPEN, ROUND
+from examiner.shapes import LONG, LOOPED, OPEN, ROUND, STRAIGHT
 from examiner.strokes import Rng
 from examiner.styles import chalk, drawing, pencil, photo, ruled, scan, squared
 
@@ -47,6 +47,10 @@ def _strip(rng: Rng) -> dict[str, Any]:
         "angle": rng.uniform(-2, 2),
         "slant": rng.uniform(-0.05, 0.2),
     }
+
+
+def _by_mouse(rng: Rng) -> Look:
+    return drawing(rng, **{**_strip(rng), "angle": 0.0, "slant": rng.uniform(-0.05, 0.05)})
 
 
 def _either_way(rng: Rng, low: float, high: float) -> float:
@@ -157,6 +161,8 @@ ROWS = {
         "row", lambda rng: _line(pen=rng.uniform(0.1, 0.14), rough=0.12, blotch=0.35, gap=(0.15, 0.4))(rng), (3, 8)
     ),
     "row, drawn on a screen": Difficulty("row", lambda rng: drawing(rng, **_strip(rng)), (2, 8)),
+    "row, drawn with a mouse": Difficulty("row", _by_mouse, (1, 6), shapes=STRAIGHT, steady=True),
+    "row, strokes and rings": Difficulty("row", _by_mouse, (1, 4), shapes=STRAIGHT, digits="01", steady=True),
 }
 """Pictures of a line of digits each."""
 

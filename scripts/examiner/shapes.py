@@ -81,6 +81,8 @@ LONG = ("0", "1", "2 with a long base", "3", "4", "5 with a long top", "6", "7 w
         "9 with a long tail")  # fmt: skip
 ROUND = ("0", "1", "1 with a long serif", "2 with a loop", "3", "4 open above", "5", "6", "7 with a bar", "8",
          "9 with a hook")  # fmt: skip
+STRAIGHT = ("0", "1", "1 with a long serif", "2", "3 with a flat top", "4", "5", "6", "7", "8",
+            "9 with a straight stem")  # fmt: skip
 PLAIN = tuple(name for name in SHAPES if "long base" not in name and "long t" not in name and "not " not in name)
 
 

@@ -26,7 +26,7 @@ def test_the_command_writes_once_and_scores(
 
     monkeypatch.setattr(score_pictures, "mnist_cnn", predict)
     options = ["--count=2", "--seed=1", f"--data-dir={mnist_dir}", "--workers=1", f"--output={tmp_path / 'out'}"]
-    options += ["--only", "palette", "row, drawn", "blank page", "page, one"]
+    options += ["--only", "palette", "row, drawn on", "blank page", "page, one"]
     run_script(score_pictures.main, options)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
     assert len(written) == 8 + 1

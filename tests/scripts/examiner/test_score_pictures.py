@@ -54,6 +54,7 @@ def test_each_digit_occurs_equally_often_and_each_pair_once() -> None:
     assert Counter(texts("clean scan", 20)) == dict.fromkeys("0123456789", 2)
     assert len(set(texts("row, touching pairs", 100))) == 100
     assert all(3 <= len(text) <= 10 for text in texts("row, spaced", 20))
+    assert {*"".join(texts("row, strokes and rings", 20))} == {*"01"}
     assert all(any(digit in "23457" for digit in text) for text in texts("row, upside down", 20))
 
 
