@@ -93,7 +93,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the newest
                 run, or a file. It gives its weights, classes and temperature, and its network unless one is given.
             remember: Read digits as `weights` did, except where there is something to learn
-                (`mnist_cnn.networks.Extended`); for networks of this package that keep the ten digits.
+                (`mnist_cnn.networks.Extended`); for networks of this package.
 
         Raises:
             ValueError: An argument is not what its type says.
