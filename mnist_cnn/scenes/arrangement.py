@@ -84,13 +84,12 @@ def _line(
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     x = rng.uniform(-size, side * 0.4) if start is None else start
-    short = max(0.0, x) + rng.uniform(0.3, 3) * size
+    ends = (side, rng.uniform(side * 0.4, side), max(0.0, x) + rng.uniform(0.3, 3) * size)  # the last: a short number
     if rng.random() < 0.15:  # a line of a sum
         x += draw_operator(sheet.written, x, top, size, hand.width, rng) + size * rng.uniform(0.05, 1.0)
-    end = (side, rng.uniform(side * 0.4, side), short)[rng.choice(3, p=(0.55, 0.3, 0.15))]
+    end = ends[rng.choice(3, p=(0.55, 0.3, 0.15))]
     joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
-    uneven = rng.choice(3, p=(0.72, 0.14, 0.14))  # some write small zeros beside tall sevens, some all kinds of sizes
-    heights = rng.uniform(0.4, 1.1, 10)
+    share = _sizes(rng)
     level = rng.choice((0.5, rng.uniform(0.4, 1.1)))  # of a small digit in its row: 0 is the top, 1 the base line
     link, before = 1, len(sheet.digits)
     while x < end:
@@ -102,8 +101,7 @@ def _line(
             link = link if goes_on else -1
         else:
             glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
-            height = size * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
-            height *= (1, heights[glyph.label], rng.uniform(0.4, 1.1))[uneven]
+            height = size * share(glyph.label) * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
             y += (size - height) * level
             if joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
@@ -122,6 +120,12 @@ def _line(
             link = _goes_on(gap, gap + more)
     if end < side and len(sheet.digits) > before:
         sheet.digits[-1].joined = 0
+
+
+def _sizes(rng: Rng) -> Callable[[int], float]:
+    """How high a hand writes each digit: all alike, or small zeros beside tall sevens, or any at any height."""
+    kind, heights = rng.choice(3, p=(0.72, 0.14, 0.14)), rng.uniform(0.4, 1.1, 10)
+    return (lambda _: 1.0, heights.__getitem__, lambda _: rng.uniform(0.4, 1.1))[kind]
 
 
 def _goes_on(usual: float, gap: float) -> int:
