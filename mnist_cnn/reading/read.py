@@ -60,12 +60,15 @@ def read_digits(
     Raises:
         PictureError: The picture cannot be read.
         CheckpointError: The checkpoint cannot be found or read.
-        ValueError: An unknown layout, a model and a checkpoint, or pixels of another shape, dtype or scale.
+        ValueError: An unknown layout; a model that is none, or beside a checkpoint; or pixels of another shape, dtype
+            or scale.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout is {layout!r}: give one of {', '.join(map(repr, LAYOUTS))}")
     if model is not None and checkpoint is not None:
         raise ValueError("give a model or a checkpoint, not both: one network decides which digits these are")
+    if model is not None and not isinstance(model, nn.Module):
+        raise ValueError(f"model is {model!r}: give a network; a file or a name is a checkpoint=")
     several = isinstance(picture, list | tuple)
     opened = [_opened(one) for one in (picture if several else [picture])]  # type: ignore[union-attr]
     votes = model is None and checkpoint in (None, "pretrained")

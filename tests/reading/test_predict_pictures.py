@@ -235,6 +235,8 @@ def test_read_digits_says_what_is_wrong(model: DigitClassifier, tmp_path: Path) 
         read_digits(page, "line", model=model)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="give a model or a checkpoint, not both"):
         read_digits(page, model=model, checkpoint="pretrained")
+    with pytest.raises(ValueError, match="a file or a name is a checkpoint="):
+        read_digits(page, model="best.ckpt")  # type: ignore[call-overload]
     for wrong in (page.astype(float), page - 300.0, np.full((9, 9), np.nan)):
         with pytest.raises(ValueError, match="from 0 to 1"):
             read_digits(wrong, model=model)
