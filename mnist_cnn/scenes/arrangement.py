@@ -123,7 +123,7 @@ def _line(
 
 
 def _sizes(rng: Rng) -> Callable[[int], float]:
-    """How high a hand writes each digit: all alike, or small zeros beside tall sevens, or any at any height."""
+    """How high somebody writes each digit, of the row's height: all alike, some always smaller, or each by chance."""
     kind, heights = rng.choice(3, p=(0.72, 0.14, 0.14)), rng.uniform(0.4, 1.1, 10)
     return (lambda _: 1.0, heights.__getitem__, lambda _: rng.uniform(0.4, 1.1))[kind]
 

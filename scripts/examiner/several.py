@@ -50,6 +50,7 @@ def _strip(rng: Rng) -> dict[str, Any]:
 
 
 def _by_mouse(rng: Rng) -> Look:
+    """A level line of upright digits on an empty page."""
     return drawing(rng, **{**_strip(rng), "angle": 0.0, "slant": rng.uniform(-0.05, 0.05)})
 
 

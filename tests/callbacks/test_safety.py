@@ -25,11 +25,7 @@ SMALL = (
     "--trainer.max_epochs=3",
     "--data.batch_size=20",
 )
-DROPOUT = (
-    "--model.network=conftest.UserNet",
-    "--model.network.init_args.dropout=0.5",
-    "--model.schedule=one_cycle",
-)
+DROPOUT = ("--model.network=conftest.UserNet", "--model.network.init_args.dropout=0.5", "--model.schedule=one_cycle")
 AUGMENTED = (*DROPOUT, "--data.augment=RandomAffine")
 
 
