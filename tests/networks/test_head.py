@@ -30,3 +30,13 @@ def test_a_head_keeps_the_classes_that_it_knew() -> None:
         fit_head(own, DIGITS, ["A", "B", "C"])
     with pytest.raises(HeadError, match="no linear layer"):
         fit_head(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3)), DIGITS, ["A", "B"])
+
+
+def test_a_network_may_fit_itself_to_other_classes() -> None:
+    class Own(torch.nn.Module):
+        def fit_classes(self, classes: list[str]) -> None:
+            self.names = classes
+
+    own = Own()  # without a linear layer
+    fit_head(own, DIGITS, ["A", "B"])
+    assert own.names == ["A", "B"]
