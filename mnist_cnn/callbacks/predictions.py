@@ -133,7 +133,7 @@ def _readings(
         if picture.sighting is None or picture.opened is None:
             yield picture, None
             continue
-        end = start + len(picture.sighting.images)
+        end = start + len(picture.sighting.all_images)
         part = probabilities[start:end].float().cpu().numpy()
         yield picture, picture.sighting.reading(picture.opened, part, votes, classes)
         start = end

@@ -70,7 +70,9 @@ class PictureSet(Dataset):
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
             seen = list(threads.map(self._see, self.paths[start : start + self.AT_A_TIME]))
         self.seen.append(seen)
-        images = torch.cat([torch.from_numpy(one.sighting.images) for one in seen if one.sighting] or [torch.zeros(0)])
+        images = torch.cat(
+            [torch.from_numpy(one.sighting.all_images) for one in seen if one.sighting] or [torch.zeros(0)]
+        )
         if not len(images):  # networks need not be able to take an empty batch
             images = torch.zeros(1, 28, 28, dtype=torch.uint8)
         return images.unsqueeze(1), torch.zeros(len(images), dtype=torch.int64)

@@ -4,16 +4,14 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_cnn.networks.detector import STRIDE, UNIT, DetectorNet, Located, continued, find
-from mnist_cnn.reading.form import to_mnist
+from mnist_cnn.reading.form import resized, to_mnist
 
 Picture = NDArray[np.uint8]
 
@@ -61,6 +59,11 @@ class Digits:
     def __len__(self) -> int:
         """How many."""
         return len(self.scores)
+
+    @property
+    def likely(self) -> NDArray[np.float32]:
+        """Probability that there is the digit that it most likely is, [N]."""
+        return self.scores * self.probabilities.max(axis=1, initial=0)
 
     def take(self, which: NDArray[np.int64]) -> "Digits":
         """Some of them, in that order."""
@@ -138,7 +141,7 @@ def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enou
     """Looks at the picture from coarse to fine, as long as a finer scale promises more."""
     height, width = picture.shape[:2]
     first = min(LARGEST_SCALE, side / math.sqrt(height * width))
-    middling = _resized(picture, (height, width), min(1.0, first))
+    middling = resized(picture, width * min(1.0, first), height * min(1.0, first))
     largest = first * min(max(height, width), WIDEST * height)
     coarser = max(0, math.floor(math.log(largest / COARSEST, STEP)))
     sure: list[float] = []  # sizes in pixels of the picture
@@ -157,22 +160,12 @@ def _pyramid(network: DetectorNet, picture: Picture, side: int, finer: int, enou
         has_small = bool(((scale.scores >= SCORE / 2) & (sizes * factor < SMALL)).any())
 
 
-def _resized(picture: Picture, shape: tuple[int, int], factor: float) -> Picture:
-    """A picture, or one of its scales, at a scale of the picture's shape."""
-    height, width = (max(1, round(side * factor)) for side in shape)
-    method = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
-    if (height, width) == picture.shape[:2]:
-        return picture
-    resized: Any = cv2.resize(picture, (width, height), interpolation=method)
-    return resized
-
-
 def _look(network: DetectorNet, picture: Picture, shape: tuple[int, int], factor: float) -> _Scale:
     """What the network finds on one scale."""
-    resized = _resized(picture, shape, factor)
-    height, width = resized.shape[:2]
+    scaled = resized(picture, shape[1] * factor, shape[0] * factor)
+    height, width = scaled.shape[:2]
     fill = [BORDER + -(side + 2 * BORDER) % STRIDE for side in (height, width)]
-    padded = continued(resized, BORDER, fill[0], BORDER, fill[1])
+    padded = continued(scaled, BORDER, fill[0], BORDER, fill[1])
     device = network.heads.weight.device
     located = network.locate(torch.from_numpy(padded).to(device).permute(2, 0, 1)[None])
     found = find(located, LEAST)[0]

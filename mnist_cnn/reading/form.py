@@ -1,5 +1,7 @@
 """MNIST's form of a digit: 28x28, in a box of 20x20 about its centre of mass."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,16 @@ BOX = 20
 """Pixels: long side of a digit of MNIST, in images of 28x28."""
 FAINT = 0.3
 """Ink from which on a pixel is inside of a digit's box."""
+
+
+def resized(picture: Picture, width: float, height: float) -> Picture:
+    """A picture, uint8 [H, W] or [H, W, C], in another size in pixels, which is rounded."""
+    size = max(1, round(width)), max(1, round(height))
+    if size == picture.shape[1::-1]:
+        return picture
+    method = cv2.INTER_AREA if size[1] < picture.shape[0] else cv2.INTER_CUBIC
+    result: Any = cv2.resize(picture, size, interpolation=method)
+    return result
 
 
 def mnist_form(picture: Picture) -> Picture | None:

@@ -75,8 +75,8 @@ def read_digits(
     classifier = _classifier(model, checkpoint)
     classes = getattr(classifier, "classes", DIGITS)
     seen = [look_for(classes, pretrained_detector(), one.pixels, layout) for one in opened]
-    ends = np.cumsum([len(sighting.images) for sighting in seen])[:-1]
-    images = np.concatenate([sighting.images for sighting in seen] or [np.zeros((0, 28, 28), np.uint8)])
+    ends = np.cumsum([len(sighting.all_images) for sighting in seen])[:-1]
+    images = np.concatenate([sighting.all_images for sighting in seen] or [np.zeros((0, 28, 28), np.uint8)])
     parts = np.split(probabilities(classifier, images), ends)
     readings = [
         sighting.reading(one, part, votes, classes) for sighting, one, part in zip(seen, opened, parts, strict=False)

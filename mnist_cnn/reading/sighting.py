@@ -1,7 +1,9 @@
 """What is to be read in a picture: the digits that a detector finds, in rows, before a classifier names them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,9 +11,9 @@ from numpy.typing import NDArray
 
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
-from mnist_cnn.reading.detection import BESIDE, LEAST, SCORE, Detection, Digits, detect
-from mnist_cnn.reading.form import mnist_form
-from mnist_cnn.reading.lines import ALIKE, page_rows, the_digit, the_row
+from mnist_cnn.reading.detection import BESIDE, LARGEST_SCALE, LEAST, SCORE, Detection, Digits, detect
+from mnist_cnn.reading.form import mnist_form, resized
+from mnist_cnn.reading.lines import ALIKE, Boxes, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
 from mnist_cnn.reading.results import Layout, Reading, Row, joined
 
@@ -37,6 +39,16 @@ TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
 
 
+DOUBT = 0.6
+"""The detector's confidence in a row, below which the row is looked at again."""
+WIDTHS = (1.35, 0.75)
+"""How many times as wide it is then: hands are narrow and wide."""
+AGAIN = 28
+"""Pixels: height of its digits then."""
+AROUND = np.array((-1.2, -0.7, 1.2, 0.7))
+"""Heights of a digit that are seen around it, left, above, right, below."""
+
+
 @dataclass(frozen=True)
 class Sighting:
     """What the detector sees in a picture: digits in rows, before a classifier names them."""
@@ -51,6 +63,13 @@ class Sighting:
     """For each row, the probability that nothing was left out of it, 0 to 1."""
     turns: int = 0
     """By how many quarter turns to the left the picture was turned to read it."""
+    again: "tuple[tuple[int, Sighting], ...]" = ()
+    """Of each doubtful row, by its number: what was seen when it was looked at again."""
+
+    @property
+    def all_images(self) -> Picture:
+        """What a classifier is to name for `reading`: `images`, then those of `again`, uint8 [M, 28, 28]."""
+        return np.concatenate([self.images, *(other.images for _, other in self.again)])
 
     def reading(
         self, opened: Opened, probabilities: NDArray[np.floating], votes: bool, classes: Sequence[str] = DIGITS
@@ -59,24 +78,44 @@ class Sighting:
 
         Args:
             opened: The picture.
-            probabilities: Of the classes to a classifier, for each of `images`, [N, C].
+            probabilities: Of the classes to a classifier, for each of `all_images`, [M, C].
             votes: Whether the detector has a say, too; it knows the ten digits.
             classes: The names of the C classes.
         """
+        sightings = [self, *(other for _, other in self.again)]
+        parts = np.split(probabilities, np.cumsum([len(one.images) for one in sightings])[:-1])
+        (first, *rest) = (
+            list(one._rows(opened.factor, part, votes, classes)) for one, part in zip(sightings, parts, strict=True)
+        )
+        looks = [[[row]] for row in first]
+        for (k, _), rows in zip(self.again, rest, strict=True):
+            looks[k].append(rows)
+        upright = np.ascontiguousarray(np.rot90(opened.pixels, self.turns))
+        return Reading([_agreed(several) for several in looks], opened._replace(pixels=upright), self.turns)
+
+    def _rows(
+        self, factor: float, probabilities: NDArray[np.floating], votes: bool, classes: Sequence[str]
+    ) -> Iterator[Row]:
         if votes:
             probabilities = voted(probabilities, self.digits.probabilities)
         answers = probabilities.argmax(axis=1)
         confidences = (probabilities.max(axis=1) * self.digits.scores).astype(np.float32)
-        boxes = self.digits.boxes * np.float32(opened.factor)
-        rows, start = [], 0
+        boxes = self.digits.boxes * np.float32(factor)
+        start = 0
         for length, sure in zip(self.lengths, self.sureness, strict=True):
             part = slice(start, start + length)
             start += length
             text = joined([classes[k] for k in answers[part]])
             whole = float(confidences[part].prod() * sure)
-            rows.append(Row(text, whole, confidences[part], boxes[part], self.images[part]))
-        upright = np.ascontiguousarray(np.rot90(opened.pixels, self.turns))
-        return Reading(rows, opened._replace(pixels=upright), self.turns)
+            yield Row(text, whole, confidences[part], boxes[part], self.images[part])
+
+
+def _agreed(looks: list[list[Row]]) -> Row:
+    """The likeliest of the answers that several looks at a row gave, one each or none, by its mean confidence."""
+    answers = [row for rows in looks for row in rows]
+    likely = {row.digits: sum(other.confidence for other in answers if other.digits == row.digits) for row in answers}
+    best = max(answers, key=lambda row: (likely[row.digits], row.confidence))
+    return replace(best, confidence=likely[best.digits] / len(looks))
 
 
 def voted(classifier: NDArray[np.floating], detector: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -112,15 +151,56 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
             others.append(_sighting(detection, layout, turned.shape, turns))
         other = max(others, key=lambda one: _evidence(one, layout)[1])
         if _evidence(other, layout)[1] > max(0.0, total) + CLEARLY:
-            return other
-    return best
+            best, picture = other, np.ascontiguousarray(np.rot90(picture, other.turns))
+    return replace(best, again=tuple(_looked_again(detector, picture, best, layout)))
 
 
-def _sighting(detection: Detection, layout: Layout, shape: tuple[int, ...], turns: int = 0) -> Sighting:
+def _looked_again(
+    detector: DetectorNet, picture: Picture, seen: Sighting, layout: Layout
+) -> Iterator[tuple[int, Sighting]]:
+    """Looks at each doubtful row once more, alone, wider and narrower than it is."""
+    layout = "row" if layout == "page" else layout
+    for k, (start, end) in enumerate(itertools.pairwise(np.cumsum([0, *seen.lengths]))):
+        row = seen.digits.take(np.arange(start, end))
+        if row.likely.prod() * seen.sureness[k] < DOUBT:
+            for width in WIDTHS:
+                yield k, _alone(detector, picture, row.boxes, width, layout, seen.turns)
+
+
+def _alone(detector: DetectorNet, picture: Picture, row: Boxes, width: float, layout: Layout, turns: int) -> Sighting:
+    """What is seen of a row that is cut out and made so many times as wide; boxes in pixels of the picture."""
+    height = float(np.median(row[:, 3] - row[:, 1]))
+    frame = np.concatenate((row[:, :2].min(axis=0), row[:, 2:].max(axis=0)))
+    outer = (frame + height * AROUND).clip(0, picture.shape[1::-1] * 2)
+    left, top = np.floor(outer[:2]).astype(int).tolist()
+    right, bottom = np.ceil(outer[2:]).astype(int).tolist()
+    factor = min(LARGEST_SCALE, AGAIN / height)
+    view = resized(picture[top:bottom, left:right], (right - left) * factor * width, (bottom - top) * factor)
+    down, across = view.shape[:2]
+    corner, scale = np.array([left, top] * 2), np.array([across / (right - left), down / (bottom - top)] * 2)
+    own = (frame + height * np.array((-0.5, 0, 0.5, 0)) - corner) * scale
+    found = detect(detector, view, round(math.sqrt(across * down)), 1)
+    seen = _sighting(found, layout, view.shape, turns, own)
+    boxes = (seen.digits.boxes / scale + corner).astype(np.float32)
+    return replace(seen, digits=replace(seen.digits, boxes=boxes))
+
+
+def _sighting(
+    detection: Detection,
+    layout: Layout,
+    shape: tuple[int, ...],
+    turns: int = 0,
+    own: NDArray[np.floating] | None = None,
+) -> Sighting:
+    """What is to be read of all that was found, if need be within a box of its `own`."""
     found = detection.digits
-    sure = np.flatnonzero(found.scores >= (LEAST if layout == "digit" else BESIDE))
+    is_sure = found.scores >= (LEAST if layout == "digit" else BESIDE)
+    if own is not None:
+        middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+        is_sure &= ((middles > own[:2]) & (middles < own[2:])).all(axis=1)
+    sure = np.flatnonzero(is_sure)
     boxes, scores = found.boxes[sure], found.scores[sure]
-    likely = scores * found.probabilities[sure].max(axis=1)  # letters and fingers are less
+    likely = found.likely[sure]  # letters and fingers are less
     if layout == "page":
         rows = (
             [row for row in page_rows(boxes, found.joined[sure]) if likely[row].mean() >= SCORE] if len(boxes) else []
@@ -158,5 +238,4 @@ def _evidence(sighting: Sighting, layout: Layout) -> tuple[float, float]:
     digits = sighting.digits
     if not len(digits) or (sighting.turns == 2 and set(digits.probabilities.argmax(axis=1)) <= SAME_TURNED):
         return 0.0, 0.0
-    sure = digits.scores * digits.probabilities.max(axis=1)
-    return float(sure.mean()), float((sure - LIKELY[layout]).sum())
+    return float(digits.likely.mean()), float((digits.likely - LIKELY[layout]).sum())

@@ -1,6 +1,7 @@
 """Symbols that are no digits 0 to 9: found like digits where the detector takes them for some, else as ink."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import SCORE, Digits
-from mnist_cnn.reading.form import Ink, Picture, mnist_form, to_mnist
+from mnist_cnn.reading.form import Ink, Picture, mnist_form, resized, to_mnist
 from mnist_cnn.reading.results import Layout
 from mnist_cnn.reading.sighting import Sighting, look
 
@@ -44,9 +45,9 @@ def look_for(classes: Sequence[str], detector: DetectorNet, picture: Picture, la
 def _ink(picture: Picture) -> tuple[Ink, np.ndarray | None]:
     """What stands out from the paper, 0 to 1, with its box in pixels of the picture; no box where there is none."""
     scale = SIDE / max(picture.shape[:2])
-    size = [max(1, round(side * scale)) for side in (picture.shape[1], picture.shape[0])]
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=method)
+    height, width = picture.shape[:2]
+    plain: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = resized(plain, width * scale, height * scale)
     paper = cv2.GaussianBlur(cv2.medianBlur(grey, 99), (0, 0), 20).astype(np.float32)
     apart = ((paper - grey) / np.maximum(paper, 255 - paper)).astype(np.float32)
     if np.sort(apart, axis=None)[-40:].mean() < -np.sort(apart, axis=None)[:40].mean():

@@ -1,5 +1,7 @@
 """What a classifier and the detector make of digits that were found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,28 @@ def test_rows_get_their_digits_names_boxes_and_images() -> None:
     assert reading.turns == 1
     assert (reading.picture == np.rot90(picture)).all()
     assert reading.opened.factor == 3.0
+
+
+def test_several_looks_at_a_row_agree_on_its_likeliest_answer() -> None:
+    """The confidences of each answer are added up; a look without an answer counts, too."""
+    nothing = seen([0.0], np.full((1, 10), 0.1, np.float32), [], [])
+    nothing = replace(nothing, digits=nothing.digits.take(np.arange(0)), images=nothing.images[:0])
+    flat = np.full((2, 10), 0.1, np.float32)
+    other = seen([1.0, 1.0], flat, [2], [1.0])
+    found = replace(seen([0.5, 0.9, 0.9], np.full((3, 10), 0.1, np.float32), [1, 2], [1.0, 1.0]))
+    answers = np.eye(10, dtype=np.float32)
+    opened = Opened(np.full((300, 500, 3), 255, np.uint8), "", 2.0)
+    once = found.reading(opened, answers[[4, 1, 2]], votes=False)
+    assert [(row.digits, round(row.confidence, 4)) for row in once.rows] == [("4", 0.5), ("12", 0.81)]
+    found = replace(found, again=((1, other), (1, nothing), (1, other)))
+    unsure = 0.6 * answers[[1, 7]] + 0.4 * answers[[3, 3]]
+    assert len(found.all_images) == 7
+    twice = found.reading(opened, np.concatenate((answers[[4, 1, 2]], unsure, unsure)), votes=False)
+    assert [row.digits for row in twice.rows] == ["4", "12"]  # 0.81 against two times 0.36
+    assert [row.confidence for row in twice.rows] == pytest.approx([0.5, 0.81 / 4])
+    sure = np.concatenate((answers[[4, 1, 2]], unsure, answers[[1, 7]]))
+    changed = found.reading(opened, sure, votes=False)
+    assert [row.digits for row in changed.rows] == ["4", "17"]
+    assert changed.rows[1].confidence == pytest.approx(1.36 / 4)
+    assert changed.rows[1].confidences.tolist() == [1.0, 1.0]
+    assert changed.rows[1].boxes.tolist() == [[0, 2, 4, 6], [8, 10, 12, 14]]
