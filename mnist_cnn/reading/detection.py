@@ -33,6 +33,9 @@ BORDER = 8
 """Pixels that each scale is continued beyond the picture."""
 MOST = 2000
 """Boxes that are kept, of all scales together."""
+NARROW = 0.3
+"""How wide a digit of height 1 is at least where boxes are compared: a stroke is found a little to its left or right,
+and its own width is soon missed."""
 HELD = 1.5
 """By how much the scores of other digits in a box must be more than its own, so that it is none."""
 LEAST = 0.03
@@ -183,6 +186,8 @@ def _merged(scores: Tensor, answers: Tensor, boxes: Tensor, of_scale: Tensor) ->
     the 1 of a slanted 10.
     """
     order = scores.argsort(descending=True)
+    wider = (NARROW * (boxes[:, 3] - boxes[:, 1]) - (boxes[:, 2] - boxes[:, 0])).clamp(min=0) / 2
+    boxes = boxes + wider[:, None] * torch.tensor((-1, 0, 1, 0))
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
     first, last = torch.maximum(corner[:, None], corner), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
     common, area, high = (last - first).clamp(min=0).prod(dim=2), size.prod(dim=1), size[:, 1]

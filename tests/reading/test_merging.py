@@ -92,3 +92,9 @@ def test_boxes_of_the_same_digit_answer_together_by_the_square_of_their_scores()
     numbers, answers = merged((0.9, whole), (0.6, like), (0.8, other), digits=[3, 5, 7])
     assert numbers == [0]
     assert answers[0, [3, 5, 7]].tolist() == pytest.approx([0.81 / 1.17, 0.36 / 1.17, 0])
+
+
+@pytest.mark.parametrize(("apart", "count"), [(0, 1), (4, 1), (14, 2)])
+def test_one_stroke_is_one_digit_though_its_boxes_stand_side_by_side(apart: float, count: int) -> None:
+    """A box as narrow as a stroke of 1 soon misses another one; two ones of 40 pixels are further apart."""
+    assert len(kept((0.9, (20, 0, 23, 40)), (0.8, (20 + apart, 2, 23 + apart, 40)))) == count
