@@ -33,7 +33,7 @@ CLEARLY = 0.45
 SAME_TURNED = {0, 1, 8}
 """Digits that look the same upside down, so that they tell nothing of how a picture was held."""
 
-VOTES = (0.42, 0.73)
+VOTES = (0.51, 0.6)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
