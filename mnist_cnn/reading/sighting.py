@@ -84,9 +84,9 @@ class Sighting:
         """
         sightings = [self, *(other for _, other in self.again)]
         parts = np.split(probabilities, np.cumsum([len(one.images) for one in sightings])[:-1])
-        (first, *rest) = (
+        first, *rest = [
             list(one._rows(opened.factor, part, votes, classes)) for one, part in zip(sightings, parts, strict=True)
-        )
+        ]
         looks = [[[row]] for row in first]
         for (k, _), rows in zip(self.again, rest, strict=True):
             looks[k].append(rows)
@@ -192,7 +192,7 @@ def _sighting(
     turns: int = 0,
     own: NDArray[np.floating] | None = None,
 ) -> Sighting:
-    """What is to be read of all that was found, if need be within a box of its `own`."""
+    """What is to be read of all that was found, or of what has its middle in the box `own`."""
     found = detection.digits
     is_sure = found.scores >= (LEAST if layout == "digit" else BESIDE)
     if own is not None:
