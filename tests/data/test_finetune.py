@@ -114,7 +114,7 @@ def test_further_classes_beside_digits_from_fit_to_predict(
     saved(digits(mnist, 3, 10), Path("mine/3"))
     saved(digits(mnist, 4, 10).transpose(2, 3), Path("mine/sign"))
     recipe = ["--config=finetune", "--data.labelled=mine", "--data.rendered=0", "--data.mixed=500"]
-    small = ["--data.val_size=500", "--data.batch_size=50", "--trainer.max_epochs=1", "--model.learning_rate=0.002"]
+    small = ["--data.val_size=500", "--data.batch_size=50", "--trainer.max_epochs=3"]
     cli("fit", *recipe, *small)
     out = capsys.readouterr().out
     assert "network: Extended" in out
