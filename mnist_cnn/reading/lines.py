@@ -113,11 +113,12 @@ def page_rows(boxes: Boxes, joined: NDArray[np.float32]) -> list[list[int]]:
     for chain in chains:
         cuts = (np.flatnonzero(goes_on[chain[:-1]] < 0.5) + 1).tolist()
         rows += [chain[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(chain)], strict=True)]
-    frames = np.array([_frame(boxes[row]) for row in rows]).reshape(-1, 4)
+    frames = np.array([frame(boxes[row]) for row in rows]).reshape(-1, 4)
     return [rows[k] for k in _in_order(frames, np.arange(len(rows)))]
 
 
-def _frame(boxes: Boxes) -> NDArray[np.float64]:
+def frame(boxes: Boxes) -> NDArray[np.float64]:
+    """Left, top, right, bottom around N boxes, N at least 1, [4]."""
     return np.concatenate((boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))).astype(np.float64)
 
 

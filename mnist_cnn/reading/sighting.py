@@ -13,7 +13,7 @@ from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.reading.detection import BESIDE, LARGEST_SCALE, LEAST, SCORE, Detection, Digits, detect
 from mnist_cnn.reading.form import mnist_form, resized
-from mnist_cnn.reading.lines import ALIKE, Boxes, page_rows, the_digit, the_row
+from mnist_cnn.reading.lines import ALIKE, Boxes, frame, page_rows, the_digit, the_row
 from mnist_cnn.reading.pictures import Opened, Picture
 from mnist_cnn.reading.results import Layout, Reading, Row, joined
 
@@ -29,16 +29,12 @@ LIKELY: dict[Layout, float] = {"digit": 0.5, "row": 0.7, "page": 0.7}
 """Sureness from which on a digit speaks for a turn; a less sure one speaks against it."""
 CLEARLY = 0.45
 """By how much another turn must be better; see `_evidence`."""
-
 SAME_TURNED = {0, 1, 8}
 """Digits that look the same upside down, so that they tell nothing of how a picture was held."""
-
 VOTES = (0.51, 0.6)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
-
-
 DOUBT = 0.6
 """The detector's confidence in a row, below which the row is looked at again."""
 WIDTHS = (1.35, 0.75)
@@ -124,13 +120,14 @@ def voted(classifier: NDArray[np.floating], detector: NDArray[np.floating]) -> N
     return np.asarray(both / both.sum(axis=1, keepdims=True))
 
 
-def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
+def look(detector: DetectorNet, picture: Picture, layout: Layout, again: bool = True) -> Sighting:
     """Finds what is to be read in a picture.
 
     Args:
         detector: In evaluation mode.
         picture: RGB, uint8 [H, W, 3].
         layout: `digit` for the one digit that is meant, `row` for the one row, `page` for all rows.
+        again: Whether doubtful rows are looked at again.
     """
     form = mnist_form(picture)
     if form is not None:  # a digit of MNIST as a file stays as it is
@@ -143,16 +140,16 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
     best = _sighting(detect(detector, picture, SIDES[layout], FINER[layout], ENOUGH[layout]), layout, picture.shape)
     mean, total = _evidence(best, layout)
     if mean < DOUBTFUL[layout] or (layout == "row" and len(best.images) == 1):
-        others = []
+        others: list[tuple[Sighting, Picture]] = []
         may_lie = layout != "row" or len(best.images) <= 2  # on its side, a row has one or two
         for turns in (1, 2, 3) if may_lie else (2,):
             turned = np.ascontiguousarray(np.rot90(picture, turns))
             detection = detect(detector, turned, SIDES[layout], 0, ENOUGH[layout])
-            others.append(_sighting(detection, layout, turned.shape, turns))
-        other = max(others, key=lambda one: _evidence(one, layout)[1])
-        if _evidence(other, layout)[1] > max(0.0, total) + CLEARLY:
-            best, picture = other, np.ascontiguousarray(np.rot90(picture, other.turns))
-    return replace(best, again=tuple(_looked_again(detector, picture, best, layout)))
+            others.append((_sighting(detection, layout, turned.shape, turns), turned))
+        other = max(others, key=lambda one: _evidence(one[0], layout)[1])
+        if _evidence(other[0], layout)[1] > max(0.0, total) + CLEARLY:
+            best, picture = other
+    return replace(best, again=tuple(_looked_again(detector, picture, best, layout))) if again else best
 
 
 def _looked_again(
@@ -170,15 +167,15 @@ def _looked_again(
 def _alone(detector: DetectorNet, picture: Picture, row: Boxes, width: float, layout: Layout, turns: int) -> Sighting:
     """What is seen of a row that is cut out and made so many times as wide; boxes in pixels of the picture."""
     height = float(np.median(row[:, 3] - row[:, 1]))
-    frame = np.concatenate((row[:, :2].min(axis=0), row[:, 2:].max(axis=0)))
-    outer = (frame + height * AROUND).clip(0, picture.shape[1::-1] * 2)
+    inner = frame(row)
+    outer = (inner + height * AROUND).clip(0, picture.shape[1::-1] * 2)
     left, top = np.floor(outer[:2]).astype(int).tolist()
     right, bottom = np.ceil(outer[2:]).astype(int).tolist()
     factor = min(LARGEST_SCALE, AGAIN / height)
     view = resized(picture[top:bottom, left:right], (right - left) * factor * width, (bottom - top) * factor)
     down, across = view.shape[:2]
     corner, scale = np.array([left, top] * 2), np.array([across / (right - left), down / (bottom - top)] * 2)
-    own = (frame + height * np.array((-0.5, 0, 0.5, 0)) - corner) * scale
+    own = (inner + height * np.array((-0.5, 0, 0.5, 0)) - corner) * scale
     found = detect(detector, view, round(math.sqrt(across * down)), 1)
     seen = _sighting(found, layout, view.shape, turns, own)
     boxes = (seen.digits.boxes / scale + corner).astype(np.float32)

@@ -21,7 +21,9 @@ WHOLE = 0.7
 """Of the ink's box: a digit that was found and covers less is only a part of the symbol."""
 
 
-def look_for(classes: Sequence[str], detector: DetectorNet, picture: Picture, layout: Layout) -> Sighting:
+def look_for(
+    classes: Sequence[str], detector: DetectorNet, picture: Picture, layout: Layout, again: bool = True
+) -> Sighting:
     """Finds what is to be read in a picture: digits, or symbols of other classes.
 
     Args:
@@ -30,8 +32,9 @@ def look_for(classes: Sequence[str], detector: DetectorNet, picture: Picture, la
         detector: In evaluation mode.
         picture: RGB, uint8 [H, W, 3].
         layout: As for `look`.
+        again: As for `look`.
     """
-    seen = look(detector, picture, layout)
+    seen = look(detector, picture, layout, again)
     if layout != "digit" or set(classes) <= set(DIGITS) or mnist_form(picture) is not None:
         return seen
     ink, box = _ink(picture)

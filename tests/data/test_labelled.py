@@ -157,7 +157,7 @@ def test_pictures_are_read_once_and_rows_are_aligned(
 
     read = []
     real = reading_cache.look_for
-    monkeypatch.setattr(reading_cache, "look_for", lambda *args: read.append(args) or real(*args))
+    monkeypatch.setattr(reading_cache, "look_for", lambda *args, **more: read.append(args) or real(*args, **more))
     assert torch.equal(read_labelled(str(table), DIGITS).tensors(DIGITS)[0], images)
     assert not read
     page(mnist, 2, 5).save(tmp_path / "one.png")

@@ -4,35 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from detected import Detected, Found, digit, looked, text
 
 from mnist_cnn.reading import sighting
-from mnist_cnn.reading.detection import Digits
 from mnist_cnn.reading.results import LAYOUTS, Layout
-from mnist_cnn.reading.sighting import ENOUGH, FINER, SIDES, TURNED, Sighting, look
-
-PICTURE = np.full((300, 500, 3), 255, np.uint8)
-Found = tuple[float, int, tuple[float, float, float, float]]
-
-
-class Detected:
-    """Digits with their score, label and box; the detector is as sure of each label as `sure`."""
-
-    def __init__(self, *digits: Found, sure: float = 0.91) -> None:
-        scores, labels, boxes = zip(*digits, strict=True) if digits else ((), (), ())
-        probabilities = np.full((len(digits), 10), (1 - sure) / 9, np.float32)
-        probabilities[range(len(digits)), labels] = sure
-        corners = np.array(boxes, np.float32).reshape(-1, 4)
-        self.digits = Digits(np.array(scores, np.float32), probabilities, corners, np.ones(len(digits), np.float32))
-        self.asked: list[tuple[list[int], list[int]]] = []
-
-    def images(self, which: np.ndarray, among: np.ndarray) -> np.ndarray:
-        self.asked.append((which.tolist(), among.tolist()))
-        return np.stack([np.full((28, 28), k, np.uint8) for k in which] or [np.zeros((28, 28), np.uint8)])[: len(which)]
-
-
-def digit(k: float, score: float = 0.9, label: int = 3, top: float = 100, height: float = 30) -> Found:
-    """The digit number `k` of a row."""
-    return score, label, (100 + 30 * k, top, 120 + 30 * k, top + height)
+from mnist_cnn.reading.sighting import ENOUGH, FINER, SIDES, TURNED, look
 
 
 @pytest.fixture
@@ -52,59 +28,6 @@ def sees(monkeypatch: pytest.MonkeyPatch) -> Any:
         return asked
 
     return replace
-
-
-def looked(layout: Layout = "row") -> Sighting:
-    return look(None, PICTURE, layout)  # type: ignore[arg-type]
-
-
-def text(found: Sighting) -> str:
-    return "".join(map(str, found.digits.probabilities.argmax(axis=1)))
-
-
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Replaces the detector by what is found at each look, one after the other; gives what was asked of it."""
-
-    def replace(*found: Detected) -> list[tuple[np.ndarray, int, int]]:
-        asked: list[tuple[np.ndarray, int, int]] = []
-
-        def detect(network: None, picture: np.ndarray, side: int, finer: int, enough: Any = None) -> Detected:
-            asked.append((picture, side, finer))
-            return found[len(asked) - 1]
-
-        monkeypatch.setattr(sighting, "detect", detect)
-        return asked
-
-    return replace
-
-
-def test_a_doubtful_row_is_looked_at_again_alone_wider_and_narrower(looks: Any) -> None:
-    doubtful = [digit(k, 0.9, k) for k in range(4)]  # from 100 to 210, and from 100 to 130
-    # Seen are 36 pixels to the sides of the row, 21 above and below it, 28/30 as high and 1.35 or 0.75 times as wide.
-    across, down, origin = 1.35 * 28 / 30, 28 / 30, (64, 79)
-    box = tuple((a - b) * c for a, b, c in zip((131, 100, 149, 130), origin * 2, (across, down) * 2, strict=True))
-    turned = Detected()
-    asked = looks(Detected(*doubtful), turned, Detected((0.95, 7, box)), Detected())
-    found = looked()
-    assert [(picture.shape, finer) for picture, _, finer in asked[2:]] == [((67, 229, 3), 1), ((67, 127, 3), 1)]
-    assert [(k, text(other)) for k, other in found.again] == [(0, "7"), (0, "")]
-    np.testing.assert_allclose(found.again[0][1].digits.boxes, [(131, 100, 149, 130)], atol=0.5)
-    assert len(found.all_images) == 5
-    sure = [digit(k, 0.99, k) for k in range(2)]
-    looks(Detected(*sure, sure=0.99))
-    assert looked().again == ()
-
-
-def test_what_is_looked_at_again_is_the_row_alone(looks: Any) -> None:
-    """Other digits that are seen beside, above or below it have been read, or are not meant."""
-    row, turned = [digit(k) for k in range(3)], Detected()  # from 45 to 146, and from 26 to 54, when looked at again
-    there = [(45, 26, 70, 54), (15, 26, 27, 54), (160, 26, 180, 54), (60, -6, 80, 20), (60, 58, 80, 86)]
-    looks(Detected(*row), turned, Detected(*((0.9, k, box) for k, box in enumerate(there, 1))), Detected())
-    assert [text(other) for _, other in looked().again] == ["1", ""]
-    two = Detected((0.9, 4, (30, 26, 44, 54)), (0.8, 5, (34, 26, 48, 54)))
-    looks(Detected(digit(0, 0.55, 1)), *[turned] * 3, two, two)
-    assert [text(other) for _, other in looked("digit").again] == ["4", "4"]
 
 
 def test_each_layout_begins_with_its_scale_and_other_turns_are_looked_at_in_less_detail(sees: Any) -> None:

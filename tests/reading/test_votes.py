@@ -56,7 +56,7 @@ def test_several_looks_at_a_row_agree_on_its_likeliest_answer() -> None:
     nothing = replace(nothing, digits=nothing.digits.take(np.arange(0)), images=nothing.images[:0])
     flat = np.full((2, 10), 0.1, np.float32)
     other = seen([1.0, 1.0], flat, [2], [1.0])
-    found = replace(seen([0.5, 0.9, 0.9], np.full((3, 10), 0.1, np.float32), [1, 2], [1.0, 1.0]))
+    found = seen([0.5, 0.9, 0.9], np.full((3, 10), 0.1, np.float32), [1, 2], [1.0, 1.0])
     answers = np.eye(10, dtype=np.float32)
     opened = Opened(np.full((300, 500, 3), 255, np.uint8), "", 2.0)
     once = found.reading(opened, answers[[4, 1, 2]], votes=False)
