@@ -107,11 +107,16 @@ class Sighting:
 
 
 def _agreed(looks: list[list[Row]]) -> Row:
-    """The likeliest of the answers that several looks at a row gave, one each or none, by its mean confidence."""
+    """The likeliest of the answers that several looks at a row gave, one each or none, by its mean confidence.
+
+    Each digit gets its mean confidence over the looks that count as many, 0 where one names another digit.
+    """
     answers = [row for rows in looks for row in rows]
     likely = {row.digits: sum(other.confidence for other in answers if other.digits == row.digits) for row in answers}
     best = max(answers, key=lambda row: (likely[row.digits], row.confidence))
-    return replace(best, confidence=likely[best.digits] / len(looks))
+    alike = [row for row in answers if len(row.names) == len(best.names)]
+    sure = np.stack([row.confidences * np.equal(row.names, best.names) for row in alike])
+    return replace(best, confidence=likely[best.digits] / len(looks), confidences=sure.mean(axis=0))
 
 
 def voted(classifier: NDArray[np.floating], detector: NDArray[np.floating]) -> NDArray[np.floating]:
