@@ -2,8 +2,10 @@
 
     python scripts/pretrain.py --config=detector --folder=/tmp/detector
     python scripts/pretrain.py --config=handwriting --folder=/tmp/handwriting
+    python scripts/pretrain.py --config=recognizer --folder=/tmp/recognizer
 
 The detector comes first: the classifier is trained on what it finds in scenes, and learns how much both answers weigh.
+The recognizer needs neither.
 
 A run that was interrupted goes on where it stood, and one that is finished is not trained again: the same command
 again does both. Arguments that are not known here go to `fit`.
@@ -22,8 +24,9 @@ from torch.utils.data import DataLoader
 from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.callbacks.results import verdict
-from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, find_checkpoint, read_checkpoint
+from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, RECOGNIZER, find_checkpoint, read_checkpoint
 from mnist_cnn.cli import DigitCLI, fail, run, task
+from mnist_cnn.cli.base import TaskCLI
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.errors import SettingsError
@@ -56,12 +59,12 @@ def main(*others: str, config: str, folder: Path, output: Path | None = None) ->
         output: The checkpoint. Default: the package's own.
     """
     preset = Path(config_file(config))
-    is_detector = task.is_detector([f"--config={preset}"])
-    output = output or (DETECTOR if is_detector else PRETRAINED)
+    make, own = MAKERS[task.chosen([f"--config={preset}"])]
+    output = output or own
     if output.is_dir():
         fail(f"{output} is a folder: choose a file with --output=FILE.ckpt")
     experiments.claim(folder, "\n".join([preset.read_text(), *others]), "--folder")
-    (make_detector if is_detector else make_classifier)(preset, folder, others, output)
+    make(preset, folder, others, output)
     print(f"written: {output}, {output.stat().st_size:,} bytes")
 
 
@@ -80,9 +83,7 @@ def make_classifier(config: Path, folder: Path, others: Sequence[str], output: P
 
 def make_detector(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
     """Trains the detector, or goes on with it, and writes it with its calibration."""
-    cli = run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
-    found = find_checkpoint("last", folder / "lightning_logs")
-    last = read_checkpoint(found)
+    cli, last, found = train_on_scenes(config, folder, others)
     pool = cli.datamodule.pools["val"]
     calibration = fit_calibration(load_detector(found), pool, SCENES)
     last["state_dict"]["network.calibration"] = calibration
@@ -90,6 +91,24 @@ def make_detector(config: Path, folder: Path, others: Sequence[str], output: Pat
     votes, shares = fit_votes(load_detector(output), load_classifier(PRETRAINED), pool, SCENES)
     print(f"calibration: {calibration.tolist()}; votes of classifier and detector: {votes.tolist()}")
     print("digits in scenes named rightly by the classifier {:.2%}, the detector {:.2%}, both {:.2%}".format(*shares))
+
+
+def make_recognizer(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
+    """Trains the recognizer, or goes on with it, and writes it."""
+    write(train_on_scenes(config, folder, others)[1], {}, output)
+
+
+def train_on_scenes(config: Path, folder: Path, others: Sequence[str]) -> tuple[TaskCLI, dict[str, Any], Path]:
+    """Trains what learns from scenes, or goes on with it.
+
+    Returns:
+        The command line that did it; its last checkpoint, with weights of half the size; and the file of it.
+    """
+    cli = run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
+    file = find_checkpoint("last", folder / "lightning_logs")
+    last = read_checkpoint(file)
+    weights = {name: part.half() if part.is_floating_point() else part for name, part in last["state_dict"].items()}
+    return cli, {**last, "state_dict": weights}, file
 
 
 def train(config: Path, folder: Path, others: Sequence[str]) -> DigitCLI:
@@ -141,6 +160,14 @@ def calibration_error(logits: Tensor, labels: Tensor) -> float:
     """Of logits [N, 10] and labels [N], 0 to 1."""
     confidence, answer = logits.softmax(dim=1).max(dim=1)
     return Reliability.of(confidence, answer == labels).error
+
+
+MAKERS = {
+    "": (make_classifier, PRETRAINED),
+    task.DETECTOR: (make_detector, DETECTOR),
+    task.RECOGNIZER: (make_recognizer, RECOGNIZER),
+}
+"""For each task what makes its weights, and the package's own."""
 
 
 if __name__ == "__main__":

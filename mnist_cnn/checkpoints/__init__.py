@@ -3,6 +3,7 @@
 from mnist_cnn.checkpoints.finding import (
     DETECTOR,
     PRETRAINED,
+    RECOGNIZER,
     all_of_name,
     elsewhere,
     find_checkpoint,
@@ -23,6 +24,7 @@ __all__ = [
     "DETECTOR",
     "INSTANTIATOR",
     "PRETRAINED",
+    "RECOGNIZER",
     "CheckpointError",
     "CheckpointNotFoundError",
     "all_of_name",

@@ -12,6 +12,8 @@ PRETRAINED = Path(__file__).parents[1] / "weights" / "pretrained.ckpt"
 """The classifier that comes with the package, made by `scripts/pretrain.py`."""
 DETECTOR = PRETRAINED.with_name("detector.ckpt")
 """The detector that comes with the package, likewise."""
+RECOGNIZER = PRETRAINED.with_name("recognizer.ckpt")
+"""The recognizer of rows that comes with the package, likewise."""
 
 ELSEWHERE = "elsewhere.txt"
 """In the folder of all runs: the folders of checkpoints of those runs that keep them outside of it."""

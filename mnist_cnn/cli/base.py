@@ -1,4 +1,4 @@
-"""What the command lines of both tasks have in common."""
+"""What the command lines of all tasks have in common."""
 
 import contextlib
 import sys
@@ -25,7 +25,7 @@ class TaskCLI(LightningCLI):
 
     pretrained: ClassVar[Path] = PRETRAINED
     """What `--ckpt_path=pretrained` means."""
-    of_detector: ClassVar[bool] = False
+    of_scenes: ClassVar[bool] = False
     every: Sequence[type[Callback]] = ()
     """Callbacks that every run has."""
 
@@ -39,12 +39,12 @@ class TaskCLI(LightningCLI):
             chosen = self._chosen_network()
             if first != words:
                 with contextlib.suppress(CheckpointError, SettingsError):  # prints what a checkpoint brings, too
-                    start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
+                    start = runs.find_start(*self._verb_config(), self.pretrained, self.of_scenes)
                     chosen |= {name: value for name, value in start.defaults.items() if name != "model.weights"}
                 self._set_defaults(chosen, "--print_config")
                 super().parse_arguments(parser, words)  # prints the settings and ends
             settings.refuse_unused(*self._verb_config(), args)
-            start = runs.find_start(*self._verb_config(), self.pretrained, self.of_detector)
+            start = runs.find_start(*self._verb_config(), self.pretrained, self.of_scenes)
         except SettingsError:
             raise
         except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure

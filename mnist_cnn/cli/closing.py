@@ -15,6 +15,7 @@ from torch import nn
 
 from mnist_cnn.callbacks.safety import best_and_last
 from mnist_cnn.checkpoints import is_known_class
+from mnist_cnn.cli.task import DETECTOR
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.hardware.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.networks import GELUMaxPool
@@ -56,17 +57,18 @@ def what_came_out(trainer: Trainer, data: DigitDataModule, config: Namespace) ->
     _what_to_type(trainer, config)
 
 
-def what_was_found(trainer: Trainer, data: "SceneDataModule", config: Namespace) -> None:
-    """As `what_came_out`, of the detector."""
+def what_was_learned(trainer: Trainer, data: "SceneDataModule", config: Namespace, task: str) -> None:
+    """As `what_came_out`, of a task that learns from scenes."""
     checkpoint, metrics = best_and_last(trainer), trainer.callback_metrics
-    best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == "f_score/val" else None
-    score = metrics.get("f_score/val") if best is None else best
+    metric, name = ("f_score/val", "F-score") if task == DETECTOR else ("accuracy/val", "accuracy")
+    best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == metric else None
+    score = metrics.get(metric) if best is None else best
     if score is not None:
         part = _part(trainer, data.hparams["val_scenes"], data.hparams["batch_size"], "scenes")
-        say(f"{'last' if best is None else 'best'} F-score: {float(score):.2%}{part}")
+        say(f"{'last' if best is None else 'best'} {name}: {float(score):.2%}{part}")
     else:
         say("nothing was validated")
-    _what_to_type(trainer, config, task="detector")
+    _what_to_type(trainer, config, task)
 
 
 def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
@@ -99,7 +101,7 @@ def needed_to_use(checkpoint: str, config: Namespace, task: str = "") -> list[st
     Args:
         checkpoint: The file.
         config: The settings of its run.
-        task: Of the command line; the checkpoints of the detector do not bring its network.
+        task: Of the command line; checkpoints of the tasks that learn from scenes do not bring their network.
     """
     options = [f"--ckpt_path={shlex.quote(checkpoint)}"]
     network = config["model"]["network"]

@@ -11,12 +11,12 @@ from lightning.pytorch.cli import ArgsType, LightningCLI
 
 from mnist_cnn.callbacks.safety import Diverged
 from mnist_cnn.callbacks.signals import Interrupted
+from mnist_cnn.cli import task
 from mnist_cnn.cli.base import STOP_SIGNALS
 from mnist_cnn.cli.digit_cli import DigitCLI
 from mnist_cnn.cli.parser import OneLineParser, in_full
 from mnist_cnn.cli.quick import VERBS, answer
 from mnist_cnn.cli.settings import RunConfig
-from mnist_cnn.cli.task import DETECTOR, is_detector
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.errors import SettingsError, end, explain
 from mnist_cnn.export import DigitTrainer
@@ -101,17 +101,24 @@ def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
         logging.getLogger(f"lightning.pytorch.{name}").addFilter(_is_news)
     words = sys.argv[1:] if args is None else args
     kinds: tuple[type[LightningModule], type[LightningDataModule]] = (DigitClassifier, DigitDataModule)
-    if isinstance(words, list) and is_detector(in_full(words)):  # whose modules the other task does not wait for
-        from mnist_cnn.cli.detector_cli import DetectorCLI
+    chosen = task.chosen(in_full(words)) if isinstance(words, list) else ""
+    if chosen == task.DETECTOR:  # whose modules the classifier does not wait for
+        from mnist_cnn.cli.scene_cli import DetectorCLI
         from mnist_cnn.data.scenes import SceneDataModule
         from mnist_cnn.tasks.detector import DigitDetector
 
         cli_class, kinds = DetectorCLI, (DigitDetector, SceneDataModule)
+    elif chosen == task.RECOGNIZER:
+        from mnist_cnn.cli.scene_cli import RecognizerCLI
+        from mnist_cnn.data.rows import RowDataModule
+        from mnist_cnn.tasks.recognizer import RowRecognizer
+
+        cli_class, kinds = RecognizerCLI, (RowRecognizer, RowDataModule)
     named = next((word for word in words if word in VERBS), None) if isinstance(words, list) else None
     verbs = [named] if named else [*VERBS]  # a parser takes a tenth of a second
     known = {verb: arguments for verb, arguments in cli_class.subcommands().items() if verb in verbs}
     if not known:
-        raise SettingsError(f"{named} is not for --task={DETECTOR}: give {', '.join(cli_class.subcommands())}")
+        raise SettingsError(f"{named} is not for --task={chosen}: give {', '.join(cli_class.subcommands())}")
     return type(cli_class.__name__, (cli_class,), {"subcommands": staticmethod(lambda: known)})(
         *kinds,
         save_config_callback=RunConfig,

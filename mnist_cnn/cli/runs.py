@@ -44,17 +44,17 @@ class Start:
     warning: str = ""
 
 
-def find_start(verb: str, config: Namespace, pretrained: Path, of_detector: bool) -> Start:
+def find_start(verb: str, config: Namespace, pretrained: Path, of_scenes: bool) -> Start:
     """Finds the checkpoint that a verb was told to start from.
 
     Args:
         verb: What is done.
         config: Its settings.
         pretrained: The checkpoint that comes with the package for this task.
-        of_detector: Whether the task is the detector.
+        of_scenes: Whether the task learns from scenes: the detector, or the recognizer.
 
     Raises:
-        CheckpointError: There is none, it cannot be read, or it is of the other task.
+        CheckpointError: There is none, it cannot be read, or it is of another task.
     """
     path, resume, logs = config.get("ckpt_path"), verb == "fit", logs_of(config)
     if config["model"]["weights"] is not None and not resume:
@@ -68,7 +68,7 @@ def find_start(verb: str, config: Namespace, pretrained: Path, of_detector: bool
         )
     found = find_to_resume(str(path), logs) if resume else find_checkpoint(str(path), logs, pretrained)
     if found:
-        _check_task(found, of_detector)
+        _check_task(found, of_scenes)
         defaults = checkpoint_arguments(found, resume=resume, trusted=_named_classes(config))
         run = found.parent.parent
         # A run's own folder: go on there; its curves have what is validated.
@@ -89,14 +89,17 @@ def _named_classes(config: Namespace) -> list[str]:
     return [choice["class_path"] for choice in chosen if isinstance(choice, Namespace)]
 
 
-def _check_task(checkpoint: Path, of_detector: bool) -> None:
+def _check_task(checkpoint: Path, of_scenes: bool) -> None:
     known = read_checkpoint(checkpoint)["hyper_parameters"]
     if not {"learning_rate", "warmup"} <= known.keys():  # of neither, which is told where it is used
         return
-    if of_detector and "optimizer" in known:
-        raise CheckpointError(f"{checkpoint} is not of a detector: give the checkpoint of one with --ckpt_path=FILE")
-    if not of_detector and "optimizer" not in known:
-        raise CheckpointError(f"{checkpoint} is of a detector: add --task=detector, or give another --ckpt_path=FILE")
+    if of_scenes and "optimizer" in known:
+        raise CheckpointError(f"{checkpoint} is of a classifier: leave out --task, or give another --ckpt_path=FILE")
+    if not of_scenes and "optimizer" not in known:
+        raise CheckpointError(
+            f"{checkpoint} is of a detector or a recognizer: add --task=detector or --task=recognizer, or give another "
+            f"--ckpt_path=FILE"
+        )
 
 
 def _start_anew(config: Namespace, logs: Path, pretrained: Path) -> Start:

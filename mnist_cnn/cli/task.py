@@ -1,4 +1,4 @@
-"""Which of the two tasks a command line is for."""
+"""Which task a command line is for, if it is not the classifier."""
 
 import contextlib
 import itertools
@@ -7,17 +7,19 @@ from pathlib import Path
 
 import yaml
 
-DETECTOR = "detector"
-"""The value of `task` in a config file, or of `--task`, that chooses the detector."""
+DETECTOR, RECOGNIZER = "detector", "recognizer"
+"""The values of `task` in a config file, or of `--task`, that choose another task."""
 
 
-def is_detector(words: Sequence[str]) -> bool:
-    """Whether arguments choose the detector: by `--task=detector`, or by a config file that says so."""
+def chosen(words: Sequence[str]) -> str:
+    """The task that arguments choose by `--task` or by a config file that says so; empty for the classifier."""
     files = [word.partition("=")[2] for word in words if word.startswith(("--config=", "-c="))]
     files += [word for before, word in itertools.pairwise(words) if before in ("--config", "-c")]
+    named = [word.partition("=")[2] for word in words if word.startswith("--task=")]
+    named += [word for before, word in itertools.pairwise(words) if before == "--task"]
     for file in files:
         with contextlib.suppress(OSError, yaml.YAMLError):
             content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-            if isinstance(content, dict) and content.get("task") == DETECTOR:
-                return True
-    return f"--task={DETECTOR}" in words or any(pair == ("--task", DETECTOR) for pair in itertools.pairwise(words))
+            if isinstance(content, dict):
+                named.append(str(content.get("task")))
+    return next((task for task in (DETECTOR, RECOGNIZER) if task in named), "")

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from mnist_cnn.data.files import DataError
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading.folders import find_pictures
-from mnist_cnn.reading.models import pretrained_detector
+from mnist_cnn.reading.models import pretrained_detector, pretrained_recognizer
 from mnist_cnn.reading.pictures import Opened, PictureError, read_picture
 from mnist_cnn.reading.results import Layout
 from mnist_cnn.reading.sighting import Sighting
@@ -82,5 +82,5 @@ class PictureSet(Dataset):
             opened = read_picture(path)
         except PictureError as error:
             return SeenPicture(path, None, None, str(error))
-        seen = look_for(self.classes, pretrained_detector(), opened.pixels, self.layout)
+        seen = look_for(self.classes, pretrained_detector(), opened.pixels, self.layout, pretrained_recognizer())
         return SeenPicture(path, opened, seen, opened.remark)

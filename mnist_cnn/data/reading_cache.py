@@ -119,7 +119,7 @@ def _find(content: bytes, label: Label, symbols: list[str]) -> dict[str, Any]:
         image, box = torch.from_numpy(_as_it_is(picture)), torch.tensor([[0.0, 0, 28, 28]])
         return {"images": image, "boxes": box, "scores": torch.ones(1), "votes": torch.full((1, 10), 0.1), "turns": 0}
     layout = "digit" if len(label.names) == 1 else "row"
-    seen = look_for(symbols, pretrained_detector(), picture, layout, again=False)  # type: ignore[arg-type]
+    seen = look_for(symbols, pretrained_detector(), picture, layout)  # type: ignore[arg-type]
     arrays = {
         "images": seen.images,
         "boxes": seen.digits.boxes,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import lightning as L
@@ -109,14 +109,19 @@ class SceneDataModule(L.LightningDataModule):
     def _loader(self, split: str, seed: int, sampler: "EpochSampler") -> DataLoader:
         same = self.trainer is not None and vars(self.trainer).get("overfit_batches")  # in each epoch, and in order
         cv2.setNumThreads(1)  # a worker is a copy of this process, and would wait for ever for OpenCV's threads in it
-        scenes = Scenes(self.pools[split], seed)
+        samples, in_batches = self.samples(self.pools[split], seed)
         return DataLoader(
-            Subset(scenes, range(sampler.count)) if same else scenes,
+            Subset(samples, range(sampler.count)) if same else samples,
             batch_size=self.hparams["batch_size"],
             sampler=None if same else sampler,
             num_workers=self.hparams["num_workers"],
-            collate_fn=collate,
+            collate_fn=in_batches,
         )
+
+    @staticmethod
+    def samples(pool: Pool, seed: int) -> tuple[Dataset[Any], Callable[[list[Any]], Any]]:
+        """Endless samples, the k-th of the k-th scene, and what makes a batch of some."""
+        return Scenes(pool, seed), collate
 
 
 class Scenes(Dataset[Scene]):

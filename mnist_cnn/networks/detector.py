@@ -91,17 +91,17 @@ class DetectorNet(nn.Module):
         """
         check_arguments(locals())
         super().__init__()
-        self.half_size = _convolution(3, stem, size=5, stride=2)
-        self.quarter_size = _convolution(stem, width, stride=2)
+        self.half_size = convolution(3, stem, size=5, stride=2)
+        self.quarter_size = convolution(stem, width, stride=2)
         self.body = _residuals(width, dilations)
-        self.eighth_size = _convolution(width, context, stride=2)
+        self.eighth_size = convolution(width, context, stride=2)
         self.context = _residuals(context, context_dilations)
         self.back = nn.Conv2d(context, 4 * width, 1)
         self.last = _residuals(width, last_dilations)
         self.heads = nn.Conv2d(width, 1 + 10 + 4 + 2 + 1, 1)
         self.rise = nn.Conv2d(width, 4 * stem, 1)
         self.skip = nn.Conv2d(stem, stem, 1)
-        self.draw = nn.Sequential(_convolution(stem, stem), nn.Conv2d(stem, 4, 3, padding=1))
+        self.draw = nn.Sequential(convolution(stem, stem), nn.Conv2d(stem, 4, 3, padding=1))
         assert self.heads.bias is not None
         nn.init.constant_(self.heads.bias[:1], -4.0)  # middles are rare
         self.register_buffer("calibration", torch.tensor((1.0, 0.0)))
@@ -193,24 +193,34 @@ def find(output: DetectorOutput | Located, least: float) -> list[Found]:
     return found
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """A convolution whose output is added to its input."""
 
-    def __init__(self, channels: int, dilation: int) -> None:
+    def __init__(self, channels: int, dilation: int = 1, size: int | tuple[int, int] = 3) -> None:
+        """As `convolution`."""
         super().__init__()
-        self.convolution = _convolution(channels, channels, dilation=dilation)
+        self.convolution = convolution(channels, channels, size, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [B, C, H, W] of the same shape."""
         added: Tensor = x + self.convolution(x)
         return added
 
 
 def _residuals(channels: int, dilations: Sequence[int]) -> nn.Sequential:
-    return nn.Sequential(*(_Residual(channels, dilation) for dilation in dilations))
+    return nn.Sequential(*(Residual(channels, dilation) for dilation in dilations))
 
 
-def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """A padded convolution with batch normalization and ReLU."""
-    padding = dilation * (size // 2)
-    convolution = nn.Conv2d(inputs, outputs, size, stride, padding, dilation, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+def convolution(
+    inputs: int,
+    outputs: int,
+    size: int | tuple[int, int] = 3,
+    stride: int | tuple[int, int] = 1,
+    dilation: int = 1,
+    padding: tuple[int, int] | None = None,
+) -> nn.Sequential:
+    """A convolution with batch normalization and ReLU; by default padded so that it keeps height and width."""
+    down, across = (size, size) if isinstance(size, int) else size
+    padding = padding or (dilation * (down // 2), dilation * (across // 2))
+    layer = nn.Conv2d(inputs, outputs, (down, across), stride, padding, dilation, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

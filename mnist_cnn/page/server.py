@@ -12,7 +12,7 @@ from typing import NoReturn
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.page.keep import KeepError, Kept
 from mnist_cnn.page.networks import Networks
-from mnist_cnn.reading.models import pretrained_classifier, pretrained_detector
+from mnist_cnn.reading.models import pretrained_classifier, pretrained_detector, pretrained_recognizer
 from mnist_cnn.start import fail
 from mnist_cnn.tasks.classifier import NetworkError
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server = serve(Page(networks, options.host, kept), options.host, options.port)
     except (CheckpointError, NetworkError, KeepError, AddressError) as error:
         fail(error)
-    pretrained_classifier(), pretrained_detector()  # the first answer need not wait for them
+    pretrained_classifier(), pretrained_detector(), pretrained_recognizer()  # the first answer need not wait for them
     port = server.effective_port
     name = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host
     url = f"http://{f'[{name}]' if ':' in name else name}:{port}/"

@@ -12,10 +12,18 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mnist_cnn import networks
-from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, CheckpointError, check_hyperparameters, read_checkpoint
+from mnist_cnn.checkpoints import (
+    DETECTOR,
+    PRETRAINED,
+    RECOGNIZER,
+    CheckpointError,
+    check_hyperparameters,
+    read_checkpoint,
+)
 from mnist_cnn.networks import DIGITS, fit_head
 from mnist_cnn.networks.answers import answers
 from mnist_cnn.networks.detector import DetectorNet
+from mnist_cnn.networks.recognizer import RecognizerNet
 from mnist_cnn.reading.pictures import Picture
 
 
@@ -64,13 +72,30 @@ def load_detector(path: Path = DETECTOR) -> DetectorNet:
         CheckpointError: The file cannot be read, or holds another network.
     """
     network = DetectorNet()
+    _load_fused(network, path)
+    return network
+
+
+def load_recognizer(path: Path = RECOGNIZER) -> RecognizerNet:
+    """Loads the network of a checkpoint of `RowRecognizer`; by default the one that comes with the package.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds another network.
+    """
+    network = RecognizerNet()
+    _load_fused(network, path)
+    return network
+
+
+def _load_fused(network: nn.Module, path: Path) -> None:
+    """Loads weights for use alone: in evaluation mode, each convolution and its normalization as one operation."""
     load_weights(network, read_checkpoint(path)["state_dict"], path)
     network.eval()
     for block in network.modules():
         if isinstance(block, nn.Sequential) and isinstance(convolution := block[0], nn.Conv2d):
             norm = cast(nn.BatchNorm2d, block[1])
-            block[0], block[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()  # one operation
-    return network.to(memory_format=torch.channels_last)
+            block[0], block[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    network.to(memory_format=torch.channels_last)
 
 
 @functools.cache
@@ -83,6 +108,12 @@ def pretrained_classifier() -> Classifier:
 def pretrained_detector() -> DetectorNet:
     """The detector that comes with the package, loaded once."""
     return load_detector()
+
+
+@functools.cache
+def pretrained_recognizer() -> RecognizerNet:
+    """The recognizer of rows that comes with the package, loaded once."""
+    return load_recognizer()
 
 
 def probabilities(classifier: nn.Module, images: Picture) -> NDArray[np.float32]:

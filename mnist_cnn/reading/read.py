@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from mnist_cnn.checkpoints import find_checkpoint
 from mnist_cnn.networks import DIGITS
-from mnist_cnn.reading.models import load_classifier, pretrained_classifier, pretrained_detector, probabilities
+from mnist_cnn.reading.models import (
+    load_classifier,
+    pretrained_classifier,
+    pretrained_detector,
+    pretrained_recognizer,
+    probabilities,
+)
 from mnist_cnn.reading.pictures import Opened, from_image, read_picture
 from mnist_cnn.reading.results import LAYOUTS, Layout, Reading
 from mnist_cnn.reading.symbol import look_for
@@ -74,7 +80,7 @@ def read_digits(
     votes = model is None and checkpoint in (None, "pretrained")
     classifier = _classifier(model, checkpoint)
     classes = getattr(classifier, "classes", DIGITS)
-    seen = [look_for(classes, pretrained_detector(), one.pixels, layout) for one in opened]
+    seen = [look_for(classes, pretrained_detector(), one.pixels, layout, pretrained_recognizer()) for one in opened]
     ends = np.cumsum([len(sighting.all_images) for sighting in seen])[:-1]
     images = np.concatenate([sighting.all_images for sighting in seen] or [np.zeros((0, 28, 28), np.uint8)])
     parts = np.split(probabilities(classifier, images), ends)

@@ -8,10 +8,12 @@ import numpy as np
 
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.detector import DetectorNet
+from mnist_cnn.networks.recognizer import RecognizerNet
 from mnist_cnn.reading.detection import SCORE, Digits
 from mnist_cnn.reading.form import Ink, Picture, mnist_form, resized, to_mnist
+from mnist_cnn.reading.looking import look
 from mnist_cnn.reading.results import Layout
-from mnist_cnn.reading.sighting import Sighting, look
+from mnist_cnn.reading.sighting import Sighting
 
 SIDE = 256
 """Pixels: long side at which ink is looked for."""
@@ -22,7 +24,11 @@ WHOLE = 0.7
 
 
 def look_for(
-    classes: Sequence[str], detector: DetectorNet, picture: Picture, layout: Layout, again: bool = True
+    classes: Sequence[str],
+    detector: DetectorNet,
+    picture: Picture,
+    layout: Layout,
+    recognizer: RecognizerNet | None = None,
 ) -> Sighting:
     """Finds what is to be read in a picture: digits, or symbols of other classes.
 
@@ -32,9 +38,9 @@ def look_for(
         detector: In evaluation mode.
         picture: RGB, uint8 [H, W, 3].
         layout: As for `look`.
-        again: As for `look`.
+        recognizer: As for `look`.
     """
-    seen = look(detector, picture, layout, again)
+    seen = look(detector, picture, layout, recognizer)
     if layout != "digit" or set(classes) <= set(DIGITS) or mnist_form(picture) is not None:
         return seen
     ink, box = _ink(picture)

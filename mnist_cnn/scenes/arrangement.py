@@ -17,13 +17,21 @@ UPRIGHT = (3, 4, 7)
 """Digits that are none upside down or on their side: where two of them are, what is beside them is none, either."""
 
 
-def arrange(side: int, pool: Pool, rng: Rng) -> Sheet:
-    """Fills a sheet of so many pixels squared."""
+def arrange(side: int, pool: Pool, rng: Rng, of_rows: bool = False) -> Sheet:
+    """Fills a sheet of so many pixels squared.
+
+    Args:
+        side: How many.
+        pool: What to write.
+        rng: Of all chance.
+        of_rows: Whether most sheets are to have rows of digits.
+    """
     sheet, hand = Sheet(side), pool.hand(rng)
     size = float(np.exp(rng.uniform(np.log(12), np.log(62))))
     if rng.random() < 0.4:
         size = float(rng.uniform(16, 40))
-    put, most = KINDS[rng.choice(len(KINDS), p=[share for share, *_ in KINDS])][1:]
+    shares = [for_rows if of_rows else usual for usual, for_rows, *_ in KINDS]
+    put, most = KINDS[rng.choice(len(KINDS), p=shares)][2:]
     put(sheet, hand, min(size, most * side), rng)
     if put is not _doodles and rng.random() < 0.06:
         _doodles(sheet, hand, size, rng)
@@ -187,14 +195,15 @@ def _strike(sheet: Sheet, size: float, rng: Rng) -> None:
     cv2.line(sheet.written, start, stop, 1.0, thick, cv2.LINE_AA)
 
 
-KINDS: tuple[tuple[float, Callable[[Sheet, Hand, float, Rng], None], float], ...] = (
-    (0.12, _alone, math.inf),
-    (0.26, _row, math.inf),
-    (0.14, _lines, math.inf),
-    (0.12, cells, 1 / 3),
-    (0.12, _words, math.inf),
-    (0.09, _doodles, math.inf),
-    (0.09, note, 1 / 4),
-    (0.06, form, 1 / 4),
+KINDS: tuple[tuple[float, float, Callable[[Sheet, Hand, float, Rng], None], float], ...] = (
+    (0.12, 0.03, _alone, math.inf),
+    (0.26, 0.45, _row, math.inf),
+    (0.14, 0.20, _lines, math.inf),
+    (0.12, 0.10, cells, 1 / 3),
+    (0.12, 0.05, _words, math.inf),
+    (0.09, 0.01, _doodles, math.inf),
+    (0.09, 0.09, note, 1 / 4),
+    (0.06, 0.07, form, 1 / 4),
 )
-"""Kinds of scenes: how often each is drawn, what draws it, and the largest size of its digits in sides of a sheet."""
+"""Kinds of scenes: how often each is drawn, for the detector and where most are to have rows; what draws it; and the
+largest size of its digits in sides of a sheet."""

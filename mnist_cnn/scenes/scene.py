@@ -13,7 +13,7 @@ from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.surface import pictured
 
 SIDE = 192
-"""Of a scene, in pixels."""
+"""Of a scene for the detector, in pixels."""
 WHOLE, GONE = 0.8, 0.35
 """A digit of which so much can be seen is one; one of which less than that can be seen is none."""
 
@@ -22,7 +22,7 @@ class Scene(NamedTuple):
     """A picture and the truth about it, for N digits."""
 
     picture: NDArray[Any]
-    """RGB [SIDE, SIDE, 3]."""
+    """RGB [S, S, 3] with a side of S pixels."""
     labels: NDArray[np.int64]
     """[N], 0 to 9; -1 for one of which only a part can be seen."""
     joined: NDArray[np.int64]
@@ -30,26 +30,33 @@ class Scene(NamedTuple):
     boxes: NDArray[np.float32]
     """[N, 4]: left, top, right, bottom in pixels, of the digit as MNIST's pen would have written it."""
     ink: NDArray[np.uint8]
-    """[SIDE, SIDE]: the digits as MNIST's pen would have written them, 0 to 255."""
+    """[S, S]: the digits as MNIST's pen would have written them, 0 to 255."""
     owner: NDArray[np.int16]
-    """[SIDE, SIDE]: the number of the digit that a pixel's ink belongs to, -1 for none."""
+    """[S, S]: the number of the digit that a pixel's ink belongs to, -1 for none."""
 
 
-def compose(pool: Pool, rng: Rng) -> Scene:
-    """Makes a scene; the same state of chance gives the same bits."""
-    sheet = arrange(SIDE, pool, rng)
+def compose(pool: Pool, rng: Rng, side: int = SIDE, of_rows: bool = False) -> Scene:
+    """Makes a scene; the same state of chance gives the same bits.
+
+    Args:
+        pool: Glyphs to write with.
+        rng: Of all chance.
+        side: Of the scene, in pixels.
+        of_rows: As for `arrange`.
+    """
+    sheet = arrange(side, pool, rng, of_rows)
     size = float(np.median([digit.height for digit in sheet.digits])) if sheet.digits else rng.uniform(12, 60)
     picture = pictured(sheet, size, rng)
     left, top, right, bottom = frame = _frame(sheet, size, rng)
-    if frame != (0, 0, SIDE, SIDE):  # the picture ends there
+    if frame != (0, 0, side, side):  # the picture ends there
         inner = picture[top:bottom, left:right]
-        picture = continued(inner, top, SIDE - bottom, left, SIDE - right)
-        outside = np.ones((SIDE, SIDE), bool)
+        picture = continued(inner, top, side - bottom, left, side - right)
+        outside = np.ones((side, side), bool)
         outside[top:bottom, left:right] = False
         sheet.ink[outside], sheet.owner[outside] = 0, -1
     if rng.random() < 0.08:  # a small picture that was enlarged
         small = cv2.resize(picture, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
-        picture = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+        picture = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
     boxes = np.array([(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits], np.float32)
     boxes = boxes.reshape(-1, 4)
     seen = np.clip(boxes, (left, top) * 2, (right, bottom) * 2)
@@ -66,18 +73,19 @@ def compose(pool: Pool, rng: Rng) -> Scene:
 
 def _frame(sheet: Sheet, size: float, rng: Rng) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the picture in the scene: often all of it, else cut close to what is written."""
+    side = sheet.side
     if rng.random() < 0.65 or not sheet.digits:
-        return (0, 0, SIDE, SIDE)
+        return (0, 0, side, side)
     corners = [(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits]
     left, top, _, _ = np.min(corners, axis=0)
     _, _, right, bottom = np.max(corners, axis=0)
     room = rng.uniform(-0.06, 0.06 if rng.random() < 0.4 else 0.35, 4) * size
     low = [
-        0 if rng.random() < 0.25 else int(np.clip(at - r, 0, SIDE // 2))
+        0 if rng.random() < 0.25 else int(np.clip(at - r, 0, side // 2))
         for at, r in zip((left, top), room, strict=False)
     ]
     high = [
-        SIDE if rng.random() < 0.25 else int(np.clip(at + r, SIDE // 2 + 8, SIDE))
+        side if rng.random() < 0.25 else int(np.clip(at + r, side // 2 + 8, side))
         for at, r in zip((right, bottom), room[2:], strict=True)
     ]
     return (low[0], low[1], high[0], high[1])

@@ -1,28 +1,25 @@
 """The second task: where digits are in a picture, which ones they are, and their strokes in MNIST's pen."""
 
-from pathlib import Path
-
-import lightning as L
 import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from mnist_cnn.arguments import check_arguments, plain_numbers
-from mnist_cnn.checkpoints import DETECTOR, find_checkpoint, read_checkpoint
+from mnist_cnn.arguments import check_arguments
+from mnist_cnn.checkpoints import DETECTOR
 from mnist_cnn.data.scenes import SceneBatch
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
-from mnist_cnn.reading.models import load_weights
 from mnist_cnn.tasks.detection_losses import detection_losses
 from mnist_cnn.tasks.detection_metrics import DetectionScores
-from mnist_cnn.tasks.optimizers import one_cycle
+from mnist_cnn.tasks.one_cycle import OneCycleTask
 
 LEAST = 0.3
 """Score from which on a digit counts as found in the metrics."""
 
 
-class DigitDetector(L.LightningModule):
+class DigitDetector(OneCycleTask):
     """Trains a `DetectorNet` on scenes."""
+
+    pretrained = DETECTOR
 
     def __init__(
         self,
@@ -44,19 +41,8 @@ class DigitDetector(L.LightningModule):
                 newest run, or a file.
         """
         check_arguments(locals())
-        super().__init__()
-        self.save_hyperparameters(ignore=["network", "weights"])
-        self.save_hyperparameters(plain_numbers(self.hparams))
-        self.network = network or DetectorNet()
-        if weights is not None:
-            path = find_checkpoint(str(weights), Path("lightning_logs"), DETECTOR)
-            load_weights(self.network, read_checkpoint(path)["state_dict"], path)
+        super().__init__(network or DetectorNet(), learning_rate, weight_decay, warmup, weights)
         self.scores = DetectionScores()
-
-    def forward(self, pictures: Tensor) -> DetectorOutput:
-        """The network's output for pictures, RGB 0 to 255 [B, 3, H, W]."""
-        output: DetectorOutput = self.network(pictures)
-        return output
 
     def training_step(self, batch: SceneBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
@@ -98,11 +84,3 @@ class DigitDetector(L.LightningModule):
     def _log_scores(self, stage: str) -> None:
         self.log_dict({f"{name}/{stage}": value for name, value in self.scores.compute().items()}, prog_bar=True)
         self.scores.reset()
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW with one cycle of the learning rate."""
-        rate = self.hparams["learning_rate"]
-        optimizer = torch.optim.AdamW(self.parameters(), rate, weight_decay=self.hparams["weight_decay"])
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = one_cycle(optimizer, steps, self.hparams["warmup"], cycle_momentum=False)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}

@@ -16,10 +16,10 @@ from fuzzing.inputs import checkpoint, mutated, option, picture_file, random_pix
 from mnist_cnn import cli
 from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.data import files
-from mnist_cnn.reading.models import pretrained_detector
+from mnist_cnn.reading.looking import look
+from mnist_cnn.reading.models import pretrained_detector, pretrained_recognizer
 from mnist_cnn.reading.pictures import READ_SIDE, PictureError, from_image, read_picture
 from mnist_cnn.reading.results import LAYOUTS
-from mnist_cnn.reading.sighting import look
 
 Target = Callable[[random.Random], str]
 SCRATCH = Path(tempfile.mkdtemp())
@@ -87,7 +87,7 @@ def picture_reader(rng: random.Random) -> str:
     assert pixels.dtype == np.uint8
     assert pixels.shape[2:] == (3,)
     assert max(pixels.shape) <= READ_SIDE
-    seen = look(pretrained_detector(), pixels, layout)
+    seen = look(pretrained_detector(), pixels, layout, pretrained_recognizer())
     assert seen.images.dtype == np.uint8
     assert seen.images.shape == (sum(seen.lengths), 28, 28)
     assert len(seen.digits) == len(seen.images)

@@ -9,9 +9,10 @@ import torch
 from drawn import enlarged, finished, on_paper
 
 from mnist_cnn.networks.detector import continued
+from mnist_cnn.reading.looking import SCORE, look
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.results import LAYOUTS
-from mnist_cnn.reading.sighting import SCORE, Sighting, look
+from mnist_cnn.reading.sighting import Sighting
 
 Mnist = tuple[torch.Tensor, torch.Tensor]
 

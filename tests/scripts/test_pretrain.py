@@ -10,7 +10,7 @@ import torch
 from drawn import enlarged, finished, on_paper
 
 from mnist_cnn import DigitClassifier, read_digits
-from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, read_checkpoint
+from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, RECOGNIZER, read_checkpoint
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import files
 
@@ -31,7 +31,7 @@ def test_the_bundled_weights_are_slim_data_that_every_verb_takes(
 ) -> None:
     content = read_checkpoint(PRETRAINED)
     assert set(content) == set(pretrain.KEPT)
-    assert PRETRAINED.stat().st_size + DETECTOR.stat().st_size <= 3_000_000
+    assert sum(path.stat().st_size for path in (PRETRAINED, DETECTOR, RECOGNIZER)) <= 3_000_000
     assert read_checkpoint(DETECTOR)["state_dict"]["network.calibration"][0] > 1  # it was fitted
     assert content["hyper_parameters"]["temperature"] > 0
     for verb in ("test", "validate"):
@@ -111,3 +111,14 @@ def test_a_detector_becomes_weights_calibrated_on_its_own_validation_glyphs(
     assert fitted == pytest.approx([float(calibration[1]), float(calibration[2])])
     assert fitted != [1, 0]
     assert f"written: new.ckpt, {Path('new.ckpt').stat().st_size:,} bytes" in printed
+
+
+def test_a_recognizer_becomes_weights_in_half_precision(call: Callable[..., None]) -> None:
+    small = ["--data.glyphs=400", "--data.scenes=8", "--data.val_scenes=2", "--data.batch_size=4"]
+    options = ["--data.num_workers=0", "--trainer.max_epochs=1", "--model.weights=pretrained", "--output=new.ckpt"]
+    call("--config=recognizer", *small, *options)
+    before, after = (read_checkpoint(path)["state_dict"] for path in (RECOGNIZER, Path("new.ckpt")))
+    assert before.keys() == after.keys()
+    assert {weights.dtype for weights in after.values()} == {torch.float16, torch.int64}
+    assert not torch.equal(before["network.head.weight"], after["network.head.weight"])
+    assert Path("new.ckpt").stat().st_size < 600_000

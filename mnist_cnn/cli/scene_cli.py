@@ -1,10 +1,12 @@
-"""The command line of the second task: a detector trained on scenes, `fit --config detector`."""
+"""The command lines of the tasks that learn from scenes: `fit --config detector`, `fit --config recognizer`."""
+
+from typing import ClassVar
 
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.safety import BestAndLast
 from mnist_cnn.callbacks.scenes import SceneFigures
-from mnist_cnn.checkpoints import DETECTOR
+from mnist_cnn.checkpoints import DETECTOR, RECOGNIZER
 from mnist_cnn.cli import closing, runs, settings, task
 from mnist_cnn.cli.base import TaskCLI
 
@@ -14,33 +16,31 @@ DEFAULTS = {
         "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
         "init_args": {"save_dir": ".", "default_hp_metric": False, "log_graph": False},
     },
-    "checkpoint.monitor": settings.F_SCORE,
 }
 
 
-class DetectorCLI(TaskCLI):
-    """LightningCLI for `DigitDetector` and `SceneDataModule`."""
+class SceneCLI(TaskCLI):
+    """What the command lines of detector and recognizer have in common."""
 
-    pretrained = DETECTOR
-    of_detector = True
+    task: ClassVar[str]
+    of_scenes = True
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Training and scoring; pictures are read by `predict` of the other task, with both networks."""
+        """Training and scoring; pictures are read by `predict` of the classifier, with all networks."""
         known = LightningCLI.subcommands()
         return {verb: known[verb] for verb in ("fit", "validate", "test")}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the callbacks that can be configured."""
-        parser.add_argument("--task", type=str, default=task.DETECTOR, help="What is trained: the detector.")
+        parser.add_argument("--task", type=str, default=self.task, help=f"What is trained: the {self.task}.")
         parser.add_lightning_class_args(BestAndLast, "checkpoint")
-        parser.add_lightning_class_args(SceneFigures, "figures")
         parser.set_defaults(DEFAULTS)
 
     def after_fit(self) -> None:
         """Says what came out and what to type next."""
         if not runs.is_trial(self.trainer):
-            closing.what_was_found(self.trainer, self.datamodule, self._verb_config()[1])
+            closing.what_was_learned(self.trainer, self.datamodule, self._verb_config()[1], self.task)
 
     def after_validate(self) -> None:
         """Adds to Lightning's table how many scenes it is of."""
@@ -49,3 +49,21 @@ class DetectorCLI(TaskCLI):
     def after_test(self) -> None:
         """As `after_validate`."""
         closing.scenes(self.trainer.num_test_batches[0], self.trainer, self.datamodule)
+
+
+class DetectorCLI(SceneCLI):
+    """LightningCLI for `DigitDetector` and `SceneDataModule`."""
+
+    pretrained, task = DETECTOR, task.DETECTOR
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the figures, and what the best epoch is chosen by."""
+        super().add_arguments_to_parser(parser)
+        parser.add_lightning_class_args(SceneFigures, "figures")
+        parser.set_defaults({"checkpoint.monitor": settings.F_SCORE})
+
+
+class RecognizerCLI(SceneCLI):
+    """LightningCLI for `RowRecognizer` and `RowDataModule`."""
+
+    pretrained, task = RECOGNIZER, task.RECOGNIZER

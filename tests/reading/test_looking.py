@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from detected import Detected, Found, digit, looked, text
 
-from mnist_cnn.reading import sighting
+from mnist_cnn.reading import looking
+from mnist_cnn.reading.looking import ENOUGH, FINER, SIDES, TURNED, look
 from mnist_cnn.reading.results import LAYOUTS, Layout
-from mnist_cnn.reading.sighting import ENOUGH, FINER, SIDES, TURNED, look
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def sees(monkeypatch: pytest.MonkeyPatch) -> Any:
             turn = (len(asked) - 1) % 4
             return turns[turn] if turn < len(turns) else Detected()
 
-        monkeypatch.setattr(sighting, "detect", detect)
-        monkeypatch.setattr(sighting, "DOUBT", 0.0)  # rows are looked at once
+        monkeypatch.setattr(looking, "detect", detect)
         return asked
 
     return replace

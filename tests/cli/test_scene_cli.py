@@ -1,4 +1,4 @@
-"""The second task on the command line."""
+"""The tasks that learn from scenes, on the command line."""
 
 import re
 import shlex
@@ -39,11 +39,35 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     assert "f_score/test" in output
     assert "of 4 scenes" in output
     cli("test", "--task=detector", "--ckpt_path=pretrained", *TINY[:5])
-    assert "is not of a detector" in fails(cli, "test", "--task=detector", f"--ckpt_path={PRETRAINED}")
-    assert "is of a detector: add --task=detector" in fails(cli, "test", "--ckpt_path=best")
-    assert "is of a detector: add --task=detector" in fails(cli, "fit", "--ckpt_path=last")
+    assert "is of a classifier: leave out --task" in fails(cli, "test", "--task=detector", f"--ckpt_path={PRETRAINED}")
+    for verb in ("test", "fit"):
+        message = fails(cli, verb, "--ckpt_path=last")
+        assert "is of a detector or a recognizer: add --task=detector or --task=recognizer" in message
     assert "needs trained weights" in fails(cli, "test", "--task=detector")
     assert "predict is not for --task=detector" in fails(cli, "predict", "--task=detector")
+
+
+def test_a_recognizer_is_trained_goes_on_and_is_tested(
+    cli: Cli, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli("fit", "--config=recognizer", *TINY, "--trainer.max_epochs=1")
+    output = capsys.readouterr().out
+    assert "network: RecognizerNet, 247,675 parameters" in output
+    assert re.search(r"^best accuracy: \d.*% \(of 4 of the 4 scenes\)|^best accuracy: \d.*%", output, re.MULTILINE)
+    hint = re.search(r"^test it: +python scripts/train.py (test --task=recognizer .*)$", output, flags=re.MULTILINE)
+    assert hint
+    scalars = EventAccumulator("lightning_logs/version_0").Reload().Tags()["scalars"]
+    assert {"loss/val", "accuracy/val"} <= set(scalars)
+    cli("fit", "--config=recognizer", *TINY, "--trainer.max_epochs=2", "--ckpt_path=last")
+    assert torch.load("lightning_logs/version_0/checkpoints/last.ckpt", weights_only=True)["global_step"] == 4
+    cli(*shlex.split(hint[1]))
+    assert "accuracy/test" in capsys.readouterr().out
+    cli("test", "--task=recognizer", "--ckpt_path=pretrained", *DATA)
+    assert "of 4 scenes" in capsys.readouterr().out
+    cli("fit", "--config=recognizer", *TINY, "--trainer.fast_dev_run=true", "--model.weights=pretrained")
+    assert "weights: " in capsys.readouterr().out
+    assert "predict is not for --task=recognizer" in fails(cli, "predict", "--task=recognizer")
+    assert "weights of another network" in fails(cli, "test", "--task=detector", "--ckpt_path=best", *DATA)
 
 
 WORKS = """
