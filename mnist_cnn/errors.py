@@ -69,7 +69,10 @@ def explain(error: Exception, args: ArgsType = None) -> None:
     if isinstance(error, RuntimeError | MemoryError):
         text = str(error)
         if text.startswith("Error(s) in loading state_dict"):
-            fail("the checkpoint's weights do not fit its network: it is damaged, or --model.network names another one")
+            fail(
+                "the checkpoint's weights do not fit its network: it is damaged, or --model.network or --task names "
+                "another one"
+            )
         if is_out_of_memory(error):
             fail("there is not enough memory for a batch: give a smaller --data.batch_size or a smaller network")
         if "Connection closed by peer" in text or "Connection reset by peer" in text:

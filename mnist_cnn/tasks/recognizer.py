@@ -56,15 +56,16 @@ class RowRecognizer(OneCycleTask):
         self._evaluate(batch, "test")
 
     def _steps(self, batch: RowBatch) -> list[Tensor]:
-        """Log-probabilities of the steps of each row, [T, 11]."""
-        whole = self(batch.strips)[0]
+        """Log-probabilities of the steps of each row, float32 [T, 11], on the CPU: there the loss is deterministic."""
+        whole = self(batch.strips)[0].float().cpu()
         ends = batch.starts + batch.widths
         return [whole[a // STRIDE : -(-b // STRIDE)] for a, b in zip(batch.starts.tolist(), ends.tolist(), strict=True)]
 
     def _loss(self, steps: list[Tensor], batch: RowBatch) -> Tensor:
         lengths = torch.tensor([len(row) for row in steps])
         padded = nn.utils.rnn.pad_sequence(steps)
-        return F.ctc_loss(padded, batch.digits, lengths, batch.lengths.cpu(), blank=BLANK, zero_infinity=True)
+        wanted, counts = batch.digits.cpu(), batch.lengths.cpu()
+        return F.ctc_loss(padded, wanted, lengths, counts, blank=BLANK, zero_infinity=True)
 
     def _evaluate(self, batch: RowBatch, stage: str) -> None:
         steps = self._steps(batch)
