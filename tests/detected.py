@@ -45,7 +45,7 @@ class Opinion(torch.nn.Module):
         steps = torch.full((strips.shape[3] // STRIDE, BLANK + 1), 1e-9)
         steps[:, BLANK] = 1
         for k, name in enumerate(self.digits):
-            at = 20 + 2 * k
+            at = 25 + 2 * k
             steps[at, BLANK], steps[at, int(name)] = 1 - self.sure, self.sure
         return steps.log()[None]
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mnist_cnn.data.scenes import SceneDataModule
-from mnist_cnn.networks.recognizer import DIGIT, GAP, GREY, HEIGHT, STRIDE
+from mnist_cnn.networks.recognizer import DIGIT, GAP, GREY, HEIGHT
 from mnist_cnn.reading.form import Picture, resized
 from mnist_cnn.reading.lines import ROW_GAP, rows_of
-from mnist_cnn.reading.recognition import Strip
+from mnist_cnn.reading.recognition import Strip, side_by_side
 from mnist_cnn.scenes.pool import Pool, Rng
 from mnist_cnn.scenes.scene import Scene, compose
 
@@ -51,7 +51,7 @@ class RowDataModule(SceneDataModule):
     @staticmethod
     def samples(pool: Pool, seed: int) -> tuple[Dataset[Any], Callable[[list[Any]], Any]]:
         """The rows of endless scenes, and what puts those of several side by side."""
-        return Rows(pool, seed), side_by_side
+        return Rows(pool, seed), collate
 
 
 class Rows(Dataset[list[SampleRow]]):
@@ -109,19 +109,15 @@ def _varied(strip: Picture, rng: Rng) -> Picture:
     return contrast.clip(0, 255).astype(np.uint8)
 
 
-def side_by_side(samples: list[list[SampleRow]]) -> RowBatch:
+def collate(samples: list[list[SampleRow]]) -> RowBatch:
     """Makes a batch of the rows of several scenes; where none has any, of an empty strip."""
     nothing = np.full((HEIGHT, GAP, 3), GREY, np.uint8), np.zeros(0, np.int64)
-    rows = [row for rows in samples for row in rows] or [nothing]
-    widths = [strip.shape[1] for strip, _ in rows]
-    starts = np.cumsum([GAP, *(-(-width // STRIDE) * STRIDE + GAP for width in widths)])
-    strips = np.full((HEIGHT, starts[-1], 3), GREY, np.uint8)
-    for (strip, _), start, width in zip(rows, starts, widths, strict=False):
-        strips[:, start : start + width] = strip
+    strips, digits = zip(*([row for rows in samples for row in rows] or [nothing]), strict=True)
+    picture, starts = side_by_side(strips)
     return RowBatch(
-        torch.from_numpy(strips).permute(2, 0, 1)[None],  # channels last in memory
-        torch.from_numpy(starts[:-1]),
-        torch.tensor(widths),
-        torch.from_numpy(np.concatenate([digits for _, digits in rows])),
-        torch.tensor([len(digits) for _, digits in rows]),
+        torch.from_numpy(picture).permute(2, 0, 1)[None],  # channels last in memory
+        torch.tensor(starts),
+        torch.tensor([strip.shape[1] for strip in strips]),
+        torch.from_numpy(np.concatenate(digits)),
+        torch.tensor([len(row) for row in digits]),
     )

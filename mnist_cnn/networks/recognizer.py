@@ -16,8 +16,8 @@ DIGIT = 26
 """Pixels: height of the digits in it."""
 STRIDE = 2
 """Pixels from one step to the next, along the strip."""
-GAP, GREY = 16, 128
-"""Pixels of a grey, which is nothing to the network, that are to be on both sides of a strip."""
+GAP, GREY = 28, 128
+"""Pixels of a grey, which is nothing to the network, that are to be on both sides of a strip: it sees no further."""
 BLANK = 10
 """The class of a step at which no new digit begins; the others are the ten digits."""
 

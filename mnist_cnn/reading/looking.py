@@ -35,9 +35,9 @@ SAME_TURNED = {0, 1, 8}
 """Digits that look the same upside down, so that they tell nothing of how a picture was held."""
 TURNED = 0.3
 """How likely a single digit is none, if it is one only after the picture was turned."""
-DOUBT = 0.6
+DOUBT = 0.3
 """The detector's confidence in a row, below which the row is looked at again."""
-WIDTHS = (1.35, 0.75, 1.7)
+WIDTHS = (1.35, 0.75)
 """How many times as wide it is then: hands are narrow and wide."""
 AGAIN = 28
 """Pixels: height of its digits then."""
@@ -79,7 +79,7 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout, recognizer: Re
         return best
     ends = itertools.pairwise(np.cumsum([0, *best.lengths]))
     rows = [best.digits.boxes[start:end] for start, end in ends] if layout != "digit" else []
-    best = replace(best, steps=tuple(recognize(recognizer, picture, row) for row in rows))
+    best = replace(best, steps=recognize(recognizer, picture, rows))
     return replace(best, again=tuple(_looked_again(detector, picture, best, layout)))
 
 

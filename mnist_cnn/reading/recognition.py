@@ -1,11 +1,11 @@
 """A second opinion on a row: it is straightened, and read as a whole by a network that need not find each digit."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -68,18 +68,39 @@ class Strip:
         return strip
 
 
+def side_by_side(strips: Sequence[Picture]) -> tuple[Picture, list[int]]:
+    """Brings strips into one picture, so far apart that the network sees each alone.
+
+    Args:
+        strips: Uint8 [HEIGHT, W, 3] each.
+
+    Returns:
+        The picture, uint8 [HEIGHT, W, 3]; and the column at which each strip begins.
+    """
+    ends = np.cumsum([GAP, *(-(-strip.shape[1] // STRIDE) * STRIDE + GAP for strip in strips)]).tolist()
+    picture = np.full((HEIGHT, ends[-1], 3), GREY, np.uint8)
+    for strip, start in zip(strips, ends, strict=False):
+        picture[:, start : start + strip.shape[1]] = strip
+    return picture, ends[:-1]
+
+
 @torch.inference_mode()
-def recognize(network: RecognizerNet, picture: Picture, boxes: Boxes) -> Tensor:
-    """Reads a row as a whole.
+def recognize(network: RecognizerNet, picture: Picture, rows: Sequence[Boxes]) -> tuple[Tensor, ...]:
+    """Reads rows as a whole.
 
     Args:
         network: In evaluation mode, on any device.
         picture: RGB, uint8 [H, W, 3].
-        boxes: Of the digits that were found in the row, at least one, in pixels, [N, 4].
+        rows: Of the digits that were found in each row, at least one, in pixels, [N, 4].
 
     Returns:
-        Log-probabilities of each step along the row, float [T, 11], as of `RecognizerNet`, on the CPU.
+        For each row the log-probabilities of its steps, float [T, 11], as of `RecognizerNet`, on the CPU.
     """
-    strip = torch.from_numpy(Strip(boxes).cut(picture)).permute(2, 0, 1)[None].to(network.head.weight.device)
-    steps: Tensor = network(F.pad(strip, (GAP, GAP), value=GREY))[0].float().cpu()
-    return steps[GAP // STRIDE : -(GAP // STRIDE)]
+    strips = [Strip(boxes).cut(picture) for boxes in rows]
+    if not strips:
+        return ()
+    whole, starts = side_by_side(strips)
+    pixels = torch.from_numpy(whole).permute(2, 0, 1)[None].to(network.head.weight.device)
+    steps = network(pixels)[0].float().cpu()
+    ends = [start + strip.shape[1] for start, strip in zip(starts, strips, strict=True)]
+    return tuple(steps[a // STRIDE : -(-b // STRIDE)] for a, b in zip(starts, ends, strict=True))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mnist_cnn.data import rows
-from mnist_cnn.data.rows import RowBatch, RowDataModule, Rows, SampleRow, rows_in, side_by_side
+from mnist_cnn.data.rows import RowBatch, RowDataModule, Rows, SampleRow, collate, rows_in
 from mnist_cnn.networks.recognizer import DIGIT, GAP, GREY, HEIGHT, STRIDE
 from mnist_cnn.scenes.scene import Scene
 
@@ -48,11 +48,11 @@ def test_rows_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatc
     assert len(list(rows_in(scene([1, 2]), rng))) == 1
 
 
-def test_a_batch_has_its_rows_side_by_side() -> None:
+def test_a_batch_has_its_rows_collate() -> None:
     def row(width: int, value: int, *digits: int) -> SampleRow:
         return np.full((HEIGHT, width, 3), value, np.uint8), np.array(digits, np.int64)
 
-    batch = side_by_side([[row(31, 7, 1, 2), row(40, 8)], [], [row(22, 9, 5)]])
+    batch = collate([[row(31, 7, 1, 2), row(40, 8)], [], [row(22, 9, 5)]])
     assert batch.digits.tolist() == [1, 2, 5]
     assert batch.lengths.tolist() == [2, 0, 1]
     assert batch.widths.tolist() == [31, 40, 22]
@@ -63,7 +63,7 @@ def test_a_batch_has_its_rows_side_by_side() -> None:
         assert (columns[start : start + width] == value).all()
         assert (columns[start - GAP : start] == GREY).all()
         assert (columns[start + width : start + width + GAP] == GREY).all()
-    nothing = side_by_side([[], []])
+    nothing = collate([[], []])
     assert (nothing.lengths.tolist(), len(nothing.digits)) == ([0], 0)
 
 

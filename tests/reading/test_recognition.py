@@ -6,7 +6,7 @@ import pytest
 import torch
 from detected import PICTURE, Detected, Opinion, digit, looked, text
 
-from mnist_cnn.networks.recognizer import BLANK, DIGIT, HEIGHT, RecognizerNet, best_path, likelihood
+from mnist_cnn.networks.recognizer import BLANK, DIGIT, HEIGHT, STRIDE, RecognizerNet, best_path, likelihood
 from mnist_cnn.reading import looking
 from mnist_cnn.reading.models import pretrained_recognizer
 from mnist_cnn.reading.pictures import Opened
@@ -61,7 +61,18 @@ def test_the_network_gives_a_step_for_every_second_column() -> None:
     steps = network(strips)
     assert steps.shape == (2, 31, BLANK + 1)
     assert torch.allclose(steps.exp().sum(dim=2), torch.ones(2, 31), atol=1e-5)
-    assert recognize(network, np.zeros((90, 90, 3), np.uint8), np.array([[20.0, 20, 40, 46]])).shape[1] == BLANK + 1
+
+
+def test_each_row_is_read_alone_though_all_are_handed_over_together() -> None:
+    page = np.random.default_rng(0).integers(0, 256, (200, 400, 3)).astype(np.uint8)
+    rows = [boxes_along(np.full(count, y), 30) for count, y in ((3, 40.0), (1, 100.0), (5, 150.0))]
+    network = pretrained_recognizer()
+    together = recognize(network, page, rows)
+    for row, steps in zip(rows, together, strict=True):
+        (alone,) = recognize(network, page, [row])
+        assert len(alone) == -(-Strip(row).width // STRIDE)
+        assert torch.allclose(alone, steps, atol=1e-4)
+    assert recognize(network, page, []) == ()
 
 
 def test_the_recognizer_has_a_vote_and_its_doubts_make_a_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,4 +103,5 @@ def test_the_bundled_recognizer_reads_plain_rows() -> None:
         left = 40 + 90 * k
         cv2.putText(page, name, (left, 90), cv2.FONT_HERSHEY_SIMPLEX, 2.6, (40, 30, 20), 5, cv2.LINE_AA)
         boxes.append([left, 32, left + 45, 92])
-    assert best_path(recognize(pretrained_recognizer(), page, np.array(boxes, np.float32))) == "1740"
+    (steps,) = recognize(pretrained_recognizer(), page, [np.array(boxes, np.float32)])
+    assert best_path(steps) == "1740"

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from mnist_cnn.checkpoints import DETECTOR, RECOGNIZER, CheckpointError
-from mnist_cnn.data.rows import RowBatch, RowDataModule, SampleRow, side_by_side
+from mnist_cnn.data.rows import RowBatch, RowDataModule, SampleRow, collate
 from mnist_cnn.networks.recognizer import BLANK, GAP, HEIGHT, STRIDE, RecognizerNet
 from mnist_cnn.tasks.recognizer import RowRecognizer
 
@@ -32,7 +32,7 @@ def batch_of(*rows: str) -> RowBatch:
         for k, name in enumerate(row):
             strip[:, 8 * k + 4 : 8 * k + 8] = int(name) + 1
         samples.append((strip.numpy(), np.array([int(name) for name in row], np.int64)))
-    return side_by_side([samples])
+    return collate([samples])
 
 
 def test_a_network_that_knows_the_truth_has_no_loss_and_reads_all() -> None:
