@@ -15,6 +15,8 @@ from mnist_cnn.reading.lines import Boxes
 
 MARGIN = 0.6
 """Heights of a digit that are seen before the first and after the last one: one that was left out may be there."""
+LONGEST = 16_000
+"""Pixels of a strip at most: OpenCV samples no more than twice as many."""
 SMALLER = 0.9
 """Scale below which a picture is made smaller by the means of areas before it is sampled."""
 
@@ -30,10 +32,11 @@ class Strip:
         """
         height = max(1.0, float(np.median(boxes[:, 3] - boxes[:, 1])))
         x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-        self.scale = DIGIT / height
-        """Pixels of the strip for each of the picture."""
         self._left = float(boxes[:, 0].min() - MARGIN * height)
-        self.width = max(HEIGHT // 2, math.ceil((boxes[:, 2].max() + MARGIN * height - self._left) * self.scale))
+        across = float(boxes[:, 2].max() + MARGIN * height - self._left)
+        self.scale = min(DIGIT / height, LONGEST / across)
+        """Pixels of the strip for each of the picture."""
+        self.width = max(HEIGHT // 2, math.ceil(across * self.scale))
         """Of the strip, in pixels."""
         self._origin, self._height = float(x.mean()), height
         degree = 0 if np.ptp(x) < height else 1 if len(x) < 5 else 2

@@ -10,7 +10,7 @@ from mnist_cnn.networks.recognizer import BLANK, DIGIT, HEIGHT, STRIDE, Recogniz
 from mnist_cnn.reading import looking
 from mnist_cnn.reading.models import pretrained_recognizer
 from mnist_cnn.reading.pictures import Opened
-from mnist_cnn.reading.recognition import MARGIN, Strip, recognize
+from mnist_cnn.reading.recognition import LONGEST, MARGIN, Strip, recognize
 from mnist_cnn.reading.sighting import RECOGNIZED
 
 
@@ -42,6 +42,13 @@ def test_a_row_is_straightened_and_brought_to_one_height(y: list[float]) -> None
 def test_beyond_the_picture_its_border_goes_on() -> None:
     page = np.full((20, 30, 3), (10, 200, 30), np.uint8)
     assert (Strip(np.array([[-5.0, -5, 12, 24]])).cut(page) == page[0, 0]).all()
+
+
+def test_no_row_is_too_long() -> None:
+    specks = np.array([[5.0, 10, 6, 11.4], [1890, 10, 1891, 11.4]])
+    strip = Strip(specks)
+    assert strip.cut(np.zeros((40, 1900, 3), np.uint8)).shape == (HEIGHT, strip.width, 3)
+    assert strip.width <= LONGEST + 1
 
 
 def test_probabilities_of_rows_add_up_over_all_ways_to_spell_them() -> None:

@@ -219,7 +219,7 @@ def test_rows_upside_down_are_none_but_only_those_that_can_be_told(monkeypatch: 
     monkeypatch.setattr(
         Sheet, "turn", lambda sheet, turns: turned.append((turns, sum(d.label in (3, 4, 7) for d in sheet.digits)))
     )
-    monkeypatch.setattr(arrangement, "KINDS", ((1.0, arrangement._row, math.inf),))
+    monkeypatch.setattr(arrangement, "KINDS", ((1.0, 1.0, arrangement._row, math.inf),))
     for seed in range(400):
         for label in (8, 7):
             arrangement.arrange(SIDE, Pool([block(label), block(-1)]), np.random.default_rng(seed))
