@@ -7,12 +7,18 @@ from pathlib import Path
 
 import yaml
 
+from mnist_cnn.errors import SettingsError
+
 DETECTOR, RECOGNIZER = "detector", "recognizer"
 """The values of `task` in a config file, or of `--task`, that choose another task."""
 
 
 def chosen(words: Sequence[str]) -> str:
-    """The task that arguments choose by `--task` or by a config file that says so; empty for the classifier."""
+    """The task that arguments choose by `--task` or by a config file that says so; empty for the classifier.
+
+    Raises:
+        SettingsError: There is no such task.
+    """
     files = [word.partition("=")[2] for word in words if word.startswith(("--config=", "-c="))]
     files += [word for before, word in itertools.pairwise(words) if before in ("--config", "-c")]
     named = [word.partition("=")[2] for word in words if word.startswith("--task=")]
@@ -20,6 +26,10 @@ def chosen(words: Sequence[str]) -> str:
     for file in files:
         with contextlib.suppress(OSError, yaml.YAMLError):
             content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-            if isinstance(content, dict):
-                named.append(str(content.get("task")))
-    return next((task for task in (DETECTOR, RECOGNIZER) if task in named), "")
+            if isinstance(content, dict) and content.get("task") is not None:
+                named.append(str(content["task"]))
+    if unknown := set(named) - {DETECTOR, RECOGNIZER}:
+        raise SettingsError(
+            f"--task={unknown.pop()}: give {DETECTOR} or {RECOGNIZER}, or leave it out for a classifier"
+        )
+    return next(iter(named), "")

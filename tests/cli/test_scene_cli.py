@@ -67,6 +67,7 @@ def test_a_recognizer_is_trained_and_tested(
     for option in ["precision=bf16-mixed", "precision=bf16-true", "precision=64-true", "deterministic=true"]:
         cli("fit", "--config=recognizer", *TINY, "--trainer.max_epochs=1", f"--trainer.{option}")
         assert "accuracy: " in capsys.readouterr().out, option
+    assert "--task=recogniser: give detector or recognizer" in fails(cli, "test", "--task=recogniser")
     assert "predict is not for --task=recognizer" in fails(cli, "predict", "--task=recognizer")
     assert "do not fit its network" in fails(cli, "test", "--task=detector", "--ckpt_path=best", *DATA)
 
