@@ -37,7 +37,7 @@ def check_arguments(scope: dict[str, Any]) -> None:
         if isinstance(value, float) and math.isinf(value):
             right, wanted = False, "a finite number"
         if not right:
-            raise ValueError(f"{kind.__name__}: {name} is {repr(value)[:80]}: give {wanted}")
+            raise ValueError(f"{type(scope['self']).__name__}: {name} is {repr(value)[:80]}: give {wanted}")
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from mnist_cnn.networks.answers import answers
 from mnist_cnn.networks.detector import DetectorNet
 from mnist_cnn.networks.recognizer import RecognizerNet
 from mnist_cnn.reading.pictures import Picture
+
+Net = TypeVar("Net", DetectorNet, RecognizerNet)
 
 
 class Classifier(nn.Module):
@@ -71,9 +73,7 @@ def load_detector(path: Path = DETECTOR) -> DetectorNet:
     Raises:
         CheckpointError: The file cannot be read, or holds another network.
     """
-    network = DetectorNet()
-    _load_fused(network, path)
-    return network
+    return _fused(DetectorNet(), path)
 
 
 def load_recognizer(path: Path = RECOGNIZER) -> RecognizerNet:
@@ -82,20 +82,18 @@ def load_recognizer(path: Path = RECOGNIZER) -> RecognizerNet:
     Raises:
         CheckpointError: The file cannot be read, or holds another network.
     """
-    network = RecognizerNet()
-    _load_fused(network, path)
-    return network
+    return _fused(RecognizerNet(), path)
 
 
-def _load_fused(network: nn.Module, path: Path) -> None:
-    """Loads weights for use alone: in evaluation mode, each convolution and its normalization as one operation."""
+def _fused(network: Net, path: Path) -> Net:
+    """Gives a network weights for use alone: in evaluation mode, convolution and normalization as one operation."""
     load_weights(network, read_checkpoint(path)["state_dict"], path)
     network.eval()
     for block in network.modules():
         if isinstance(block, nn.Sequential) and isinstance(convolution := block[0], nn.Conv2d):
             norm = cast(nn.BatchNorm2d, block[1])
             block[0], block[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)
 
 
 @functools.cache

@@ -1,10 +1,8 @@
 """The second task: where digits are in a picture, which ones they are, and their strokes in MNIST's pen."""
 
 import torch
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
-from torch import Tensor, nn
+from torch import Tensor
 
-from mnist_cnn.arguments import check_arguments
 from mnist_cnn.checkpoints import DETECTOR
 from mnist_cnn.data.scenes import SceneBatch
 from mnist_cnn.networks.detector import DetectorNet, DetectorOutput, find
@@ -17,32 +15,12 @@ LEAST = 0.3
 
 
 class DigitDetector(OneCycleTask):
-    """Trains a `DetectorNet` on scenes."""
+    """Trains a `DetectorNet` on scenes.
 
-    pretrained = DETECTOR
+    Another network must take RGB pixels 0 to 255 [B, 3, H, W], and return a `DetectorOutput`.
+    """
 
-    def __init__(
-        self,
-        network: nn.Module | None = None,
-        learning_rate: PositiveFloat = 0.003,
-        weight_decay: NonNegativeFloat = 0.01,
-        warmup: ClosedUnitInterval = 0.05,
-        weights: str | None = None,
-    ) -> None:
-        """The recipe: AdamW, the learning rate raised and lowered again in one cycle.
-
-        Args:
-            network: Takes RGB pixels 0 to 255 [B, 3, H, W] and returns a `DetectorOutput`. Default:
-                `DetectorNet`.
-            learning_rate: The highest.
-            weight_decay: Decoupled from the gradient.
-            warmup: Share of all steps in which the learning rate rises.
-            weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the
-                newest run, or a file.
-        """
-        check_arguments(locals())
-        super().__init__(network or DetectorNet(), learning_rate, weight_decay, warmup, weights)
-        self.scores = DetectionScores()
+    pretrained, own_network, own_scores = DETECTOR, DetectorNet, DetectionScores
 
     def training_step(self, batch: SceneBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""

@@ -1,14 +1,16 @@
-"""What detector and recognizer have in common: how they are trained."""
+"""What the tasks that learn from scenes have in common: how they are trained."""
 
 from pathlib import Path
 from typing import Any, ClassVar
 
 import lightning as L
 import torch
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torchmetrics import Metric
 
-from mnist_cnn.arguments import plain_numbers
+from mnist_cnn.arguments import check_arguments, plain_numbers
 from mnist_cnn.checkpoints import find_checkpoint, read_checkpoint
 from mnist_cnn.reading.models import load_weights
 from mnist_cnn.tasks.optimizers import one_cycle
@@ -19,18 +21,39 @@ class OneCycleTask(L.LightningModule):
 
     pretrained: ClassVar[Path]
     """The checkpoint that comes with the package."""
+    own_network: ClassVar[type[nn.Module]]
+    """The network of the task, if no other one is given."""
+    own_scores: ClassVar[type[Metric]]
+    """What validation and test count."""
 
     def __init__(
-        self, network: nn.Module, learning_rate: float, weight_decay: float, warmup: float, weights: str | None
+        self,
+        network: nn.Module | None = None,
+        learning_rate: PositiveFloat = 0.003,
+        weight_decay: NonNegativeFloat = 0.01,
+        warmup: ClosedUnitInterval = 0.05,
+        weights: str | None = None,
     ) -> None:
-        """As the arguments of the tasks, which have checked them."""
+        """The recipe: AdamW, the learning rate raised and lowered again in one cycle.
+
+        Args:
+            network: Takes and returns what the task's own network does, `DetectorNet` or `RecognizerNet`. Default:
+                that one.
+            learning_rate: The highest.
+            weight_decay: Decoupled from the gradient.
+            warmup: Share of all steps in which the learning rate rises.
+            weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the
+                newest run, or a file.
+        """
+        check_arguments(locals())
         super().__init__()
         self.save_hyperparameters(ignore=["network", "weights"])
         self.save_hyperparameters(plain_numbers(self.hparams))
-        self.network = network
+        self.network = network or self.own_network()
         if weights is not None:
             path = find_checkpoint(str(weights), Path("lightning_logs"), self.pretrained)
             load_weights(self.network, read_checkpoint(path)["state_dict"], path)
+        self.scores = self.own_scores()
 
     def forward(self, pictures: Tensor) -> Any:
         """The network's output for pictures, RGB 0 to 255 [B, 3, H, W]."""

@@ -2,11 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from mnist_cnn.arguments import check_arguments
 from mnist_cnn.checkpoints import RECOGNIZER
 from mnist_cnn.data.rows import RowBatch
 from mnist_cnn.networks.recognizer import BLANK, STRIDE, RecognizerNet, best_path
@@ -14,32 +12,13 @@ from mnist_cnn.tasks.one_cycle import OneCycleTask
 
 
 class RowRecognizer(OneCycleTask):
-    """Trains a `RecognizerNet` on rows of scenes, by connectionist temporal classification."""
+    """Trains a `RecognizerNet` on rows of scenes, by connectionist temporal classification.
 
-    pretrained = RECOGNIZER
+    Another network must take strips, RGB pixels 0 to 255 [B, 3, 40, W], and return log-probabilities [B, W / 2, 11] of
+    ten digits and a blank.
+    """
 
-    def __init__(
-        self,
-        network: nn.Module | None = None,
-        learning_rate: PositiveFloat = 0.003,
-        weight_decay: NonNegativeFloat = 0.01,
-        warmup: ClosedUnitInterval = 0.05,
-        weights: str | None = None,
-    ) -> None:
-        """The recipe: AdamW, the learning rate raised and lowered again in one cycle.
-
-        Args:
-            network: Takes strips, RGB pixels 0 to 255 [B, 3, 40, W], and returns log-probabilities [B, W / 2, 11] of
-                ten digits and a blank. Default: `RecognizerNet`.
-            learning_rate: The highest.
-            weight_decay: Decoupled from the gradient.
-            warmup: Share of all steps in which the learning rate rises.
-            weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the
-                newest run, or a file.
-        """
-        check_arguments(locals())
-        super().__init__(network or RecognizerNet(), learning_rate, weight_decay, warmup, weights)
-        self.right = MeanMetric()
+    pretrained, own_network, own_scores = RECOGNIZER, RecognizerNet, MeanMetric
 
     def training_step(self, batch: RowBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
@@ -71,6 +50,6 @@ class RowRecognizer(OneCycleTask):
         steps = self._steps(batch)
         wanted = batch.digits.split(batch.lengths.tolist())
         for row, digits in zip(steps, wanted, strict=True):
-            self.right.update(best_path(row) == "".join(map(str, digits.tolist())))
+            self.scores.update(best_path(row) == "".join(map(str, digits.tolist())))
         self.log(f"loss/{stage}", self._loss(steps, batch), batch_size=len(steps), sync_dist=True)
-        self.log(f"accuracy/{stage}", self.right, prog_bar=True, batch_size=len(steps))
+        self.log(f"accuracy/{stage}", self.scores, prog_bar=True, batch_size=len(steps))
