@@ -1,6 +1,5 @@
 """What is to be read in a picture: the digits that a detector finds, in rows, before a classifier names them."""
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,9 +76,8 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout, recognizer: Re
             best, picture = other
     if recognizer is None:
         return best
-    ends = itertools.pairwise(np.cumsum([0, *best.lengths]))
-    rows = [best.digits.boxes[start:end] for start, end in ends] if layout != "digit" else []
-    best = replace(best, steps=recognize(recognizer, picture, rows))
+    if layout != "digit":
+        best = replace(best, steps=recognize(recognizer, picture, [row.boxes for row in best.rows]))
     return replace(best, again=tuple(_looked_again(detector, picture, best, layout)))
 
 
@@ -91,8 +89,7 @@ def _looked_again(
     It is doubtful if the detector is not sure of it, or the recognizer reads something else.
     """
     layout = "row" if layout == "page" else layout
-    for k, (start, end) in enumerate(itertools.pairwise(np.cumsum([0, *seen.lengths]))):
-        row = seen.digits.take(np.arange(start, end))
+    for k, row in enumerate(seen.rows):
         is_sure = row.likely.prod() * seen.sureness[k] >= DOUBT
         text = "".join(map(str, row.probabilities.argmax(axis=1)))
         if not is_sure or (seen.steps and best_path(seen.steps[k]) != text):

@@ -1,5 +1,6 @@
 """What was seen in a picture, and what its rows say by the votes of all networks."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,12 @@ class Sighting:
     """Of each doubtful row, by its number: what was seen when it was looked at again."""
     steps: tuple[Tensor, ...] = ()
     """Of each row, what a recognizer says of it, as `recognize` returns it; empty without one."""
+
+    @property
+    def rows(self) -> list[Digits]:
+        """The digits of each row."""
+        ends = itertools.pairwise(np.cumsum([0, *self.lengths]))
+        return [self.digits.take(np.arange(start, end)) for start, end in ends]
 
     @property
     def all_images(self) -> Picture:
