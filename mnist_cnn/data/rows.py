@@ -115,7 +115,7 @@ def collate(samples: list[list[SampleRow]]) -> RowBatch:
     strips, digits = zip(*([row for rows in samples for row in rows] or [nothing]), strict=True)
     picture, starts = side_by_side(strips)
     return RowBatch(
-        torch.from_numpy(picture).permute(2, 0, 1)[None],  # channels last in memory
+        torch.from_numpy(picture).permute(2, 0, 1)[None].contiguous(),  # trains faster on a CPU than channels last
         torch.tensor(starts),
         torch.tensor([strip.shape[1] for strip in strips]),
         torch.from_numpy(np.concatenate(digits)),

@@ -17,6 +17,8 @@ MARGIN = 0.6
 """Heights of a digit that are seen before the first and after the last one: one that was left out may be there."""
 LONGEST = 16_000
 """Pixels of a strip at most: OpenCV samples no more than twice as many."""
+ROUND = 256
+"""Pixels: strips together get a width that is a multiple of it, since for each new one oneDNN plans all layers anew."""
 SMALLER = 0.9
 """Scale below which a picture is made smaller by the means of areas before it is sampled."""
 
@@ -81,7 +83,7 @@ def side_by_side(strips: Sequence[Picture]) -> tuple[Picture, list[int]]:
         The picture, uint8 [HEIGHT, W, 3]; and the column at which each strip begins.
     """
     ends = np.cumsum([GAP, *(-(-strip.shape[1] // STRIDE) * STRIDE + GAP for strip in strips)]).tolist()
-    picture = np.full((HEIGHT, ends[-1], 3), GREY, np.uint8)
+    picture = np.full((HEIGHT, -(-ends[-1] // ROUND) * ROUND, 3), GREY, np.uint8)
     for strip, start in zip(strips, ends, strict=False):
         picture[:, start : start + strip.shape[1]] = strip
     return picture, ends[:-1]
