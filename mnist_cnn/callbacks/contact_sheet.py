@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from mnist_cnn.atomic import replacing
+from mnist_cnn.callbacks.drawing import grid
 from mnist_cnn.data.errors import DataError
 from mnist_cnn.reading.folders import CONTACT_SHEET, is_contact_sheet
 from mnist_cnn.reading.results import GREEN, RED, UNSURE, Reading, annotated
@@ -77,12 +78,7 @@ def contact_sheet(cells: Sequence[tuple[str, Reading]]) -> Iterator[Image.Image]
         The pages, one after the other.
     """
     for start in range(0, len(cells), PER_PAGE):
-        page_cells = cells[start : start + PER_PAGE]
-        columns, rows = min(COLUMNS, len(page_cells)), -(-len(page_cells) // COLUMNS)
-        page = Image.new("RGB", (columns * WIDTH, rows * HEIGHT), GROUND)
-        for i, cell in enumerate(page_cells):
-            page.paste(_cell(*cell), (i % COLUMNS * WIDTH, i // COLUMNS * HEIGHT))
-        yield page
+        yield grid([_cell(*cell) for cell in cells[start : start + PER_PAGE]], COLUMNS, gap=0, ground=GROUND)
 
 
 def _cell(name: str, reading: Reading) -> Image.Image:

@@ -9,6 +9,7 @@ from torch import Tensor
 from mnist_cnn.calibration import Reliability
 from mnist_cnn.networks import DIGITS
 
+Colour = tuple[int, int, int]
 INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 43)
 
 
@@ -84,7 +85,7 @@ def draw_mistakes(
     """
     answers = zip(labels, predicted, confidence, strict=True)
     captions = [f"{classes[int(label)]} read as {classes[int(a)]}, {float(sure):.1%}" for label, a, sure in answers]
-    return _grid([_tile(image, caption, 112) for image, caption in zip(images, captions, strict=True)], columns=5)
+    return grid([_tile(image, caption, 112) for image, caption in zip(images, captions, strict=True)], columns=5)
 
 
 def draw_digits(images: Tensor, labels: Tensor) -> Image.Image:
@@ -96,7 +97,7 @@ def draw_digits(images: Tensor, labels: Tensor) -> Image.Image:
     """
     captions = [str(int(label)) if label >= 0 else "none" for label in labels]
     pixels = images.clamp(0, 255).byte()
-    return _grid([_tile(image, caption, 84) for image, caption in zip(pixels, captions, strict=True)], columns=8)
+    return grid([_tile(image, caption, 84) for image, caption in zip(pixels, captions, strict=True)], columns=8)
 
 
 def draw_filters(weights: Tensor) -> Image.Image:
@@ -108,7 +109,7 @@ def draw_filters(weights: Tensor) -> Image.Image:
     kernels = weights.mean(dim=1)
     grey = 127.5 + 127.5 * kernels / kernels.abs().max().clamp(min=1e-12)
     tiles = [Image.fromarray(kernel.round().byte().numpy()) for kernel in grey]
-    return _grid([tile.resize((48, 48), Image.Resampling.NEAREST).convert("RGB") for tile in tiles], columns=8)
+    return grid([tile.resize((48, 48), Image.Resampling.NEAREST).convert("RGB") for tile in tiles], columns=8)
 
 
 def _tile(image: Tensor, caption: str, side: int) -> Image.Image:
@@ -119,16 +120,17 @@ def _tile(image: Tensor, caption: str, side: int) -> Image.Image:
     return tile
 
 
-def _grid(tiles: Sequence[Image.Image], columns: int, gap: int = 6) -> Image.Image:
+def grid(tiles: Sequence[Image.Image], columns: int, gap: int = 6, ground: Colour = PAPER) -> Image.Image:
+    """Puts pictures of one size side by side, in rows."""
     width, height = tiles[0].width + gap, tiles[0].height + gap
     rows = -(-len(tiles) // columns)
-    picture = Image.new("RGB", (min(columns, len(tiles)) * width + gap, rows * height + gap), PAPER)
+    picture = Image.new("RGB", (min(columns, len(tiles)) * width + gap, rows * height + gap), ground)
     for i, tile in enumerate(tiles):
         picture.paste(tile, (gap + i % columns * width, gap + i // columns * height))
     return picture
 
 
-def _blend(colour: tuple[int, int, int], strength: float) -> tuple[int, int, int]:
+def _blend(colour: Colour, strength: float) -> Colour:
     red, green, blue = (round(255 + (channel - 255) * strength) for channel in colour)
     return red, green, blue
 

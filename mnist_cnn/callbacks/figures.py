@@ -63,7 +63,7 @@ class TensorBoardFigures(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Lists the settings, lays out the charts, and takes back what a killed run did after its last checkpoint."""
-        if writer := _writer(trainer):
+        if writer := writer_of(trainer):
             step = trainer.global_step
             # TensorBoard forgets what it has from this step on.
             restart = Event(step=step + 1 if step else 0, session_log=SessionLog(status=SessionLog.START))
@@ -84,7 +84,7 @@ class TensorBoardFigures(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Draws the first training digits."""
-        if trainer.global_step == batch_idx == 0 and self.digits and (writer := _writer(trainer)):
+        if trainer.global_step == batch_idx == 0 and self.digits and (writer := writer_of(trainer)):
             images, labels = (part[: self.digits].cpu() for part in batch)
             _add_image(writer, "training/digits", draw_digits(images, labels), 0)
 
@@ -136,7 +136,7 @@ class TensorBoardFigures(Callback):
             return
         counts = self._confusion.compute()  # in all processes, which it synchronizes, like the next two
         reliability = Reliability.of(self._confidence.compute(), self._right.compute())
-        if writer := _writer(trainer):
+        if writer := writer_of(trainer):
             pictures = {
                 "confusion_matrix": draw_confusion(counts.cpu(), self._classes),
                 "reliability_curve": draw_reliability(reliability),
@@ -155,12 +155,12 @@ class TensorBoardFigures(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draws the filters of the first convolution."""
         first = next((layer for layer in pl_module.modules() if isinstance(layer, nn.Conv2d)), None)
-        if first is not None and self._due(trainer) and (writer := _writer(trainer)):
+        if first is not None and self._due(trainer) and (writer := writer_of(trainer)):
             _add_image(writer, "filters/first_layer", draw_filters(first.weight.detach().cpu()), trainer.global_step)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Notes on the page HParams that the run has ended well."""
-        if writer := _writer(trainer):
+        if writer := writer_of(trainer):
             writer._get_file_writer().add_summary(hparams.end())
 
     def _mistakes(self) -> Image.Image | None:
@@ -180,7 +180,7 @@ def _add_image(writer: SummaryWriter, tag: str, picture: Image.Image, step: int)
     writer.add_image(tag, np.asarray(picture), step, dataformats="HWC")
 
 
-def _writer(trainer: L.Trainer) -> SummaryWriter | None:
+def writer_of(trainer: L.Trainer) -> SummaryWriter | None:
     """TensorBoard's writer, in the one process that writes; of the first TensorBoardLogger, where there are several."""
     if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         for logger in trainer.loggers:

@@ -74,18 +74,15 @@ class LabelledReport(Callback):
         own = _own(trainer)
         if own is not None:
             indices = trainer.test_dataloaders.sampler.batches()[batch_idx]  # type: ignore[union-attr]
-            probabilities = outputs.exp()
+            probabilities = outputs.exp().cpu().double()  # which Apple's GPUs have not
             if trainer.ckpt_path == str(PRETRAINED):  # as in `predict`, where both networks of the package vote
                 from mnist_cnn.reading.sighting import voted  # with all that reads
 
                 votes = torch.cat([picture.found.votes for picture in own.pictures])[indices]
-                both = voted(probabilities.double().cpu().numpy(), votes.double().numpy())
-                probabilities = torch.from_numpy(both).to(outputs.device)
-            scores = torch.cat([picture.found.scores for picture in own.pictures])[indices].to(outputs.device)
+                probabilities = torch.from_numpy(voted(probabilities.numpy(), votes.double().numpy()))
+            scores = torch.cat([picture.found.scores for picture in own.pictures])[indices]
             confidence, answers = probabilities.max(dim=1)
-            confidence *= scores
-            numbers = (indices.to(outputs.device), answers, batch[1], confidence)
-            self._answers.append(torch.stack([number.double() for number in numbers], dim=1))
+            self._answers.append(torch.stack((indices, answers, batch[1].cpu(), confidence * scores), dim=1))
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Prints the verdict, the worst confusion and what to look at; draws the mistakes."""
@@ -94,7 +91,7 @@ class LabelledReport(Callback):
             return
         if trainer.world_size > 1:
             raise DataError("labelled pictures are tested in one process: add --trainer.devices=1")
-        table = torch.cat(self._answers).cpu()
+        table = torch.cat(self._answers)
         wrong = table[table[:, 1] != table[:, 2]]
         missed = sum(len(label.names) for label, _ in own.missed)
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -99,7 +100,8 @@ class Speed(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Counts images."""
-        self._images += len(batch[0]) * trainer.world_size
+        parts = [*batch.values()] if isinstance(batch, Mapping) else batch
+        self._images += len(parts[-1]) * trainer.world_size  # the first part of a batch of rows is one picture
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stops the clock."""

@@ -1,6 +1,5 @@
 """The LightningModule: a network, its loss, optimizer, schedule and metrics."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -8,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, OpenUnitInterval, PositiveFloat
 from lightning.pytorch.callbacks import ModelPruning
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from mnist_cnn.tasks.optimizers import (
     OptimizerName,
     ScheduleClass,
     ScheduleName,
+    count_steps,
     make_optimizer,
     make_schedule,
 )
@@ -202,14 +202,18 @@ class DigitClassifier(PlainCheckpoints, Scored):
             self.hparams["learning_rate"],
             self.hparams["weight_decay"],
             self.hparams["momentum"],
-            fused=self.device.type in ("cpu", "cuda", "mps"),  # one kernel for all parameters
+            fused=self._is_fused(),
         )
         callbacks = self._trainer.callbacks if self._trainer else []  # type: ignore[attr-defined]
         pruned = any(isinstance(callback, ModelPruning) for callback in callbacks)
         if pruned or isinstance(optimizer, torch.optim.LBFGS):  # both need weights that can be seen as a vector
             self.network.to(memory_format=torch.contiguous_format)
         schedule = make_schedule(
-            self._schedule, optimizer, self._count_steps, self.hparams["gamma"], self.hparams["warmup"]
+            self._schedule,
+            optimizer,
+            lambda: count_steps(self.trainer),
+            self.hparams["gamma"],
+            self.hparams["warmup"],
         )
         if schedule is None:
             return optimizer
@@ -219,11 +223,9 @@ class DigitClassifier(PlainCheckpoints, Scored):
             schedule.setdefault("monitor", "loss/val" if validated else "loss/train")
         return cast(OptimizerLRScheduler, {"optimizer": optimizer, "lr_scheduler": schedule})
 
-    def _count_steps(self) -> int:
-        """All steps of the training."""
-        steps = self.trainer.estimated_stepping_batches
-        if not math.isfinite(steps):
-            raise MisconfigurationException(
-                "this --model.schedule needs to know the end: give --trainer.max_epochs or --trainer.max_steps"
-            )
-        return int(steps)
+    def _is_fused(self) -> bool:
+        """Whether the optimizer may be one kernel; such a one unscales gradients too late to be seen or clipped."""
+        precision = getattr(self._trainer, "precision_plugin", None)
+        if isinstance(precision, MixedPrecision) and (precision.scaler is not None or self.trainer.gradient_clip_val):
+            return False
+        return self.device.type in ("cpu", "cuda", "mps")

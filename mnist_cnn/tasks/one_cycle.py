@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from mnist_cnn.arguments import check_arguments, plain_numbers
 from mnist_cnn.checkpoints import find_checkpoint, read_checkpoint
 from mnist_cnn.reading.models import load_weights
-from mnist_cnn.tasks.optimizers import one_cycle
+from mnist_cnn.tasks.optimizers import count_steps, one_cycle
 
 
 class OneCycleTask(L.LightningModule):
@@ -55,6 +55,11 @@ class OneCycleTask(L.LightningModule):
             load_weights(self.network, read_checkpoint(path)["state_dict"], path)
         self.scores = self.own_scores()
 
+    @property
+    def stage(self) -> str:
+        """The end of the names of metrics."""
+        return "train" if self.trainer.training else "test" if self.trainer.testing else "val"
+
     def forward(self, pictures: Tensor) -> Any:
         """The network's output for pictures, RGB 0 to 255 [B, 3, H, W]."""
         return self.network(pictures)
@@ -63,6 +68,5 @@ class OneCycleTask(L.LightningModule):
         """AdamW with one cycle of the learning rate."""
         rate = self.hparams["learning_rate"]
         optimizer = torch.optim.AdamW(self.parameters(), rate, weight_decay=self.hparams["weight_decay"])
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = one_cycle(optimizer, steps, self.hparams["warmup"], cycle_momentum=False)
+        schedule = one_cycle(optimizer, count_steps(self.trainer), self.hparams["warmup"], cycle_momentum=False)
         return {"optimizer": optimizer, "lr_scheduler": schedule}

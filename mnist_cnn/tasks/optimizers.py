@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
+import lightning as L
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
@@ -121,7 +123,7 @@ def make_optimizer(
     if not isinstance(kind, str):
         return kind(network.parameters(), learning_rate)
     if kind == "muon":
-        return Muon(network, learning_rate, weight_decay, momentum, adamw_lr=learning_rate / 10)
+        return Muon(network, learning_rate, weight_decay, momentum, adamw_lr=learning_rate / 10, fused=fused)
     options: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "fused": fused}
     match kind:
         case "adam":
@@ -159,6 +161,16 @@ def make_schedule(
     scheduler = kind(optimizer)
     monitor = {"monitor": scheduler.monitor} if hasattr(scheduler, "monitor") else {}
     return {"scheduler": scheduler, "interval": "epoch", **monitor}
+
+
+def count_steps(trainer: L.Trainer) -> int:
+    """All steps of the training."""
+    steps = trainer.estimated_stepping_batches
+    if not math.isfinite(steps):
+        raise MisconfigurationException(
+            "this schedule of the learning rate needs to know the end: give --trainer.max_epochs or --trainer.max_steps"
+        )
+    return max(1, int(steps))  # where nothing is trained, too
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: float, cycle_momentum: bool) -> Any:

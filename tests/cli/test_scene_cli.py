@@ -20,7 +20,7 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     cli: Cli, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit = ("fit", "--config=detector", *TINY)
-    cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1")
+    cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1", "--figures.scenes=4")
     output = capsys.readouterr().out
     assert "network: DetectorNet, 402,262 parameters" in output
     assert re.search(r"^epoch 2/2: accuracy/val .*%, f_score/val .*%$", output, re.MULTILINE)
@@ -33,6 +33,8 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     scalars = EventAccumulator(str(run), {"images": 0}).Reload()
     assert {"loss/val", "f_score/val", "ink/val"} <= set(scalars.Tags()["scalars"])
     assert scalars.Tags()["images"] == ["scenes/val"]
+    drawn = scalars.Images("scenes/val")[-1]
+    assert drawn.height * 3 > drawn.width  # two rows of tiles twice as wide as high: three, and the fourth
     cli(*shlex.split(hint[1]))  # the sizes of the data are remembered
     output = capsys.readouterr().out
     assert re.search(r"best.ckpt \(epoch \d, validation F-score \d.*, a trial with 1 of 2 batches an epoch\)", output)
@@ -88,6 +90,7 @@ FAILS = {
     "ckpt_path=pretrained": "start a new run from them by --model.weights=pretrained",
     "ckpt_path=best.ckpt": "no checkpoint file",
     "model.warmup=2": "give a number from 0 to 1",
+    "trainer.max_epochs=-1": "needs to know the end: give --trainer.max_epochs or --trainer.max_steps",
 }
 
 
