@@ -91,12 +91,7 @@ def settings_of(trainer: L.Trainer, pl_module: L.LightningModule) -> tuple[dict[
         "accumulate_grad_batches": trainer.accumulate_grad_batches,
         "seed": int(os.environ.get("PL_GLOBAL_SEED", 0)),
     }
-    defaults: dict[str, Any] = {
-        "max_epochs": trainer.max_epochs,
-        "precision": "32-true",
-        "accumulate_grad_batches": 1,
-        "seed": 0,
-    }
+    defaults: dict[str, Any] = {**settings, "precision": "32-true", "accumulate_grad_batches": 1, "seed": 0}
     for part in (pl_module, getattr(trainer, "datamodule", None)):
         if part is not None:
             arguments = _defaults(type(part))

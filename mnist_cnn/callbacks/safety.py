@@ -153,7 +153,7 @@ class Guard(Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stops between two epochs; the first one is saved."""
-        if self._agreed(trainer, self._signals.received is not None)[0]:
+        if trainer.strategy.reduce_boolean_decision(self._signals.received is not None, all=False):
             self._stop(trainer)
 
     def on_train_batch_end(
@@ -165,7 +165,8 @@ class Guard(Callback):
         outputs = outputs.get("loss") if isinstance(outputs, dict) else outputs
         loss = 0.0 if outputs is None else float(outputs)
         diverged = not math.isfinite(loss) and not _is_scaled_and_finite(trainer)
-        stop, diverged = self._agreed(trainer, self._signals.received is not None, diverged)
+        diverged = trainer.strategy.reduce_boolean_decision(diverged, all=False)  # in all processes or in none
+        stop = trainer.strategy.reduce_boolean_decision(self._signals.received is not None, all=False)
         if diverged:
             raise Diverged(_diverged(trainer, f"the loss is {loss}"))
         checkpoint = best_and_last(trainer)
@@ -182,13 +183,6 @@ class Guard(Callback):
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Likewise."""
         self._signals.deferred = False
-
-    def _agreed(self, trainer: L.Trainer, *flags: bool) -> list[bool]:
-        """Each flag, true in all processes as soon as it is in one, so that none waits for another."""
-        if trainer.world_size == 1:
-            return list(flags)
-        votes = torch.tensor([float(flag) for flag in flags], device=trainer.strategy.root_device)
-        return [bool(vote) for vote in trainer.strategy.reduce(votes, reduce_op="sum").tolist()]
 
     def _stop(self, trainer: L.Trainer) -> None:
         last = _newest_checkpoint(trainer)

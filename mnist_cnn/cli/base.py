@@ -25,7 +25,8 @@ class TaskCLI(LightningCLI):
 
     pretrained: ClassVar[Path] = PRETRAINED
     """What `--ckpt_path=pretrained` means."""
-    of_scenes: ClassVar[bool] = False
+    task: ClassVar[str] = ""
+    """What is trained from scenes, if it is not the classifier."""
     every: Sequence[type[Callback]] = ()
     """Callbacks that every run has."""
 
@@ -39,12 +40,12 @@ class TaskCLI(LightningCLI):
             chosen = self._chosen_network()
             if first != words:
                 with contextlib.suppress(CheckpointError, SettingsError):  # prints what a checkpoint brings, too
-                    start = runs.find_start(*self._verb_config(), self.pretrained, self.of_scenes)
+                    start = runs.find_start(*self._verb_config(), self.pretrained, bool(self.task))
                     chosen |= {name: value for name, value in start.defaults.items() if name != "model.weights"}
                 self._set_defaults(chosen, "--print_config")
                 super().parse_arguments(parser, words)  # prints the settings and ends
             settings.refuse_unused(*self._verb_config(), args)
-            start = runs.find_start(*self._verb_config(), self.pretrained, self.of_scenes)
+            start = runs.find_start(*self._verb_config(), self.pretrained, bool(self.task))
         except SettingsError:
             raise
         except (TypeError, ValueError) as error:  # of config files that are no YAML or of another structure
@@ -125,3 +126,8 @@ class TaskCLI(LightningCLI):
         new = (first.get("init_args") or {}).get("version") is None
         runs.hold_folder(self.trainer, new, self._held)
         closing.what_is_trained(self.model.network, self.trainer.strategy.root_device.type)
+
+    def after_fit(self) -> None:
+        """Says what came out and what to type next."""
+        if not runs.is_trial(self.trainer):
+            closing.what_came_out(self.trainer, self.datamodule, self._verb_config()[1], self.task)

@@ -16,7 +16,6 @@ from torch import nn
 from mnist_cnn.callbacks.safety import best_and_last
 from mnist_cnn.checkpoints import is_known_class
 from mnist_cnn.cli.task import DETECTOR
-from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.hardware.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.networks import GELUMaxPool
 from mnist_cnn.start import program
@@ -42,31 +41,22 @@ def what_is_trained(network: nn.Module, device: str) -> None:
         say("GELU and pooling: in torch's operations; a C++ compiler (c++, or $CXX) would save a third of the time")
 
 
-def what_came_out(trainer: Trainer, data: DigitDataModule, config: Namespace) -> None:
-    """Says how good the network became, and what to type next."""
+def what_came_out(trainer: Trainer, data: Any, config: Namespace, task: str) -> None:
+    """Says how good the network became, and what to type next; the task is empty for the classifier."""
     checkpoint, metrics = best_and_last(trainer), trainer.callback_metrics
-    best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == "accuracy/val" else None
-    score = metrics.get("accuracy/val") if best is None else best
+    metric = "f_score/val" if task == DETECTOR else "accuracy/val"
+    best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == metric else None
+    score = metrics.get(metric) if best is None else best
     if getattr(data, "own_held_out", 0):
         pass  # `BeforeAndAfter` has said it, of labelled pictures and of MNIST
     elif score is not None:
-        part = _part(trainer, len(data.val_set or ()), data.batch_size, "digits")
-        say(f"{'last' if best is None else 'best'} validation accuracy: {float(score):.2%}{part}")
+        name = {"": "validation accuracy", DETECTOR: "F-score"}.get(task, "accuracy")
+        full = data.hparams["val_scenes"] if task else len(data.val_set or ())
+        part = _part(trainer, full, data.hparams["batch_size"], "scenes" if task else "digits")
+        say(f"{'last' if best is None else 'best'} {name}: {float(score):.2%}{part}")
     elif "accuracy/train" in metrics:
         say(f"training accuracy of the last epoch: {float(metrics['accuracy/train']):.2%} (nothing was validated)")
-    _what_to_type(trainer, config)
-
-
-def what_was_learned(trainer: Trainer, data: "SceneDataModule", config: Namespace, task: str) -> None:
-    """As `what_came_out`, of a task that learns from scenes."""
-    checkpoint, metrics = best_and_last(trainer), trainer.callback_metrics
-    metric, name = ("f_score/val", "F-score") if task == DETECTOR else ("accuracy/val", "accuracy")
-    best = checkpoint.best_model_score if checkpoint and checkpoint.monitor == metric else None
-    score = metrics.get(metric) if best is None else best
-    if score is not None:
-        part = _part(trainer, data.hparams["val_scenes"], data.hparams["batch_size"], "scenes")
-        say(f"{'last' if best is None else 'best'} {name}: {float(score):.2%}{part}")
-    else:
+    elif task:
         say("nothing was validated")
     _what_to_type(trainer, config, task)
 
@@ -79,7 +69,7 @@ def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
     say(f"of {count:,} scenes{unknown}")
 
 
-def _what_to_type(trainer: Trainer, config: Namespace, task: str = "") -> None:
+def _what_to_type(trainer: Trainer, config: Namespace, task: str) -> None:
     """Names the checkpoint, the command that tests it, and where the curves are."""
     checkpoint = best_and_last(trainer)
     if checkpoint and (file := checkpoint.best_model_path or checkpoint.last_model_path):
@@ -95,7 +85,7 @@ def _what_to_type(trainer: Trainer, config: Namespace, task: str = "") -> None:
             say(f"metrics:    {os.path.relpath(Path(logger.log_dir) / 'metrics.csv')}")
 
 
-def needed_to_use(checkpoint: str, config: Namespace, task: str = "") -> list[str]:
+def needed_to_use(checkpoint: str, config: Namespace, task: str) -> list[str]:
     """The options that use a checkpoint, for bash and zsh: its file, and what it does not bring itself.
 
     Args:

@@ -38,11 +38,6 @@ class DigitCLI(TaskCLI):
         if verb in ("validate", "test"):
             config["verbose"] = False  # the report says it better
 
-    def after_fit(self) -> None:
-        """Says what came out and what to type next."""
-        if not runs.is_trial(self.trainer):
-            closing.what_came_out(self.trainer, self.datamodule, self._verb_config()[1])
-
     def after_validate(self) -> None:
         """Adds to the verdict of `TestReport` what all processes have computed by now."""
         if self.datamodule.own is None:

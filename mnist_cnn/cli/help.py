@@ -5,7 +5,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from mnist_cnn.cli.words import NETWORKS, OPTIONS
 from mnist_cnn.hints import CLASS, in_words
@@ -14,17 +14,9 @@ from mnist_cnn.start import program
 if TYPE_CHECKING:
     from mnist_cnn.cli.parser import OneLineParser
 
-USED_BY = {
-    "model.optimizer": ("fit",),
-    "model.learning_rate": ("fit",),
-    "model.weight_decay": ("fit",),
-    "model.momentum": ("fit",),
-    "model.schedule": ("fit",),
-    "model.gamma": ("fit",),
-    "model.warmup": ("fit",),
-    "model.label_smoothing": ("fit",),
-    "model.weights": ("fit",),
-    "model.remember": ("fit",),
+TRAINING = "optimizer learning_rate weight_decay momentum schedule gamma warmup label_smoothing weights remember"
+USED_BY: dict[str, tuple[str, ...]] = {
+    **{f"model.{name}": ("fit",) for name in TRAINING.split()},
     "data.augment": ("fit",),
     "data.labelled": ("fit", "validate", "test"),
     "data.mixed": ("fit",),
@@ -76,7 +68,7 @@ class HelpAll(argparse._HelpAction):
 
     def __call__(self, parser: Any, *args: Any, **options: Any) -> None:
         """Prints it and ends the program."""
-        print(parser.format_full_help())
+        print(ArgumentParser.format_help(parser))
         parser.exit()
 
 

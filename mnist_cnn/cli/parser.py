@@ -70,8 +70,6 @@ SHORT = {
     **{("--model.schedule", name): f"torch.optim.lr_scheduler.{name}" for name in lr_scheduler.__all__},
 }
 """Full names of classes, where another library has one of the same short name, too."""
-NAMED = ("--model.network", "--model.optimizer", "--model.schedule", "--trainer.logger")
-"""Options that take such names."""
 
 # The defaults of some classes of Lightning, such as Timer.
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, value: dumper.represent_data(value.value))
@@ -106,10 +104,6 @@ class OneLineParser(LightningArgumentParser):
     def format_help(self, *args: Any) -> str:
         """The options of ours, and those of Lightning that are used most."""
         return short_help(self) if self.verb else super().format_help(*args)
-
-    def format_full_help(self) -> str:
-        """All options."""
-        return super().format_help()
 
     def dump(self, *args: Any, **options: Any) -> str:
         """As usual; of a value that jsonargparse cannot write though it is a word, such as a device, the word."""
@@ -221,18 +215,6 @@ def _closest(word: str, choices: Sequence[str]) -> str:
     return plain[close[0]] if close else ""
 
 
-def _joined(words: list[str]) -> list[str]:
-    """Writes `--model.network MLP` as `--model.network=MLP`, and other classes likewise."""
-    joined: list[str] = []
-    for word in words:
-        before = joined[-1] if joined else ""
-        if before.startswith(NAMED) and "=" not in before and word[:1] != "-":
-            joined[-1] = f"{before}={word}"
-        else:
-            joined.append(word)
-    return joined
-
-
 def in_full(words: list[str]) -> list[str]:
     """Puts the full names in the place of the short ones: presets, networks, and where a logger writes.
 
@@ -240,7 +222,7 @@ def in_full(words: list[str]) -> list[str]:
     of torch.
     """
     full = []
-    for word in full_config_names(_joined(words)):
+    for word in full_config_names(words):
         option, _, name = word.partition("=")
         full.append(f"{option}={SHORT.get((option.removesuffix('.help'), name), name)}" if name else word)
         if option in ("--trainer.logger", "--trainer.logger+") and name.endswith(("CSVLogger", "TensorBoardLogger")):

@@ -26,6 +26,10 @@ PACKAGES = ("torch", "lightning", "torchvision", "torchmetrics", "tensorboard", 
 """Libraries whose versions matter when something goes wrong."""
 
 
+NAMED = ("--config", "-c", "--task", "--model.network", "--model.optimizer", "--model.schedule", "--trainer.logger")
+"""Options that take a name."""
+
+
 def answer(words: Sequence[str]) -> None:
     """Ends the program with the answer, where that takes no torch; else returns.
 
@@ -58,14 +62,13 @@ def did_you_mean(word: str, choices: Sequence[str]) -> str:
 
 
 def full_config_names(words: Sequence[str]) -> list[str]:
-    """Puts a preset's file in the place of its name after `--config`; a file of that name wins."""
+    """Writes `--config fast` as `--config=FILE` (a file of that name wins), and `--model.network MLP` with `=`, too."""
     full: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
+    for word in words:
+        if full and full[-1].startswith(NAMED) and "=" not in full[-1] and word[:1] != "-":
+            word = f"{full.pop()}={word}"
         option, equals, name = word.partition("=")
-        if option in ("--config", "-c") and equals:
-            full.append(f"{option}={config_file(name)}")
-        else:
-            full.append(config_file(word) if before in ("--config", "-c") else word)
+        full.append(f"{option}={config_file(name)}" if option in ("--config", "-c") and equals else word)
     return full
 
 

@@ -1,29 +1,16 @@
 """The command lines of the tasks that learn from scenes: `fit --config detector`, `fit --config recognizer`."""
 
-from typing import ClassVar
-
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.safety import BestAndLast
 from mnist_cnn.callbacks.scenes import SceneFigures
 from mnist_cnn.checkpoints import DETECTOR, RECOGNIZER
-from mnist_cnn.cli import closing, runs, settings, task
+from mnist_cnn.cli import closing, settings, task
 from mnist_cnn.cli.base import TaskCLI
-
-DEFAULTS = {
-    **{key: value for key, value in settings.DEFAULTS.items() if not key.startswith("model.")},
-    "trainer.logger": {
-        "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
-        "init_args": {"save_dir": ".", "default_hp_metric": False, "log_graph": False},
-    },
-}
 
 
 class SceneCLI(TaskCLI):
     """What the command lines of detector and recognizer have in common."""
-
-    task: ClassVar[str]
-    of_scenes = True
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -35,12 +22,7 @@ class SceneCLI(TaskCLI):
         """Adds the callbacks that can be configured."""
         parser.add_argument("--task", type=str, default=self.task, help=f"What is trained: the {self.task}.")
         parser.add_lightning_class_args(BestAndLast, "checkpoint")
-        parser.set_defaults(DEFAULTS)
-
-    def after_fit(self) -> None:
-        """Says what came out and what to type next."""
-        if not runs.is_trial(self.trainer):
-            closing.what_was_learned(self.trainer, self.datamodule, self._verb_config()[1], self.task)
+        parser.set_defaults({name: value for name, value in settings.DEFAULTS.items() if name != "model.network"})
 
     def after_validate(self) -> None:
         """Adds to Lightning's table how many scenes it is of."""

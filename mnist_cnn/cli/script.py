@@ -22,15 +22,6 @@ class _Formatter(argparse.RawDescriptionHelpFormatter, Formatter):
 class ScriptParser(OneLineParser):
     """Reports a wrong option in one line, as the main program does."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Like its base class."""
-        super().__init__(*args, **{"formatter_class": _Formatter, **options})
-
-    def parse_args(self, args: Any = None, *others: Any, **options: Any) -> Any:
-        """As usual; keeps the words for messages."""
-        OneLineParser._words = list(sys.argv[1:] if args is None else args)
-        return super().parse_args(OneLineParser._words, *others, **options)
-
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Ends the program."""
         if missing := re.search(r'required: (\w+)|"(\w+)" is required', message):
@@ -53,9 +44,10 @@ def run_script(
         args: The words that were typed. Default: the arguments of the process.
         interrupted: The message after Ctrl-C, which ends the program with status 130.
     """
-    parser = ScriptParser(description=inspect.getmodule(function).__doc__)
+    parser = ScriptParser(description=inspect.getmodule(function).__doc__, formatter_class=_Formatter)
     parser.add_function_arguments(function, as_group=False)
     own, others = _sorted_out(function, sys.argv[1:] if args is None else args)
+    OneLineParser._words = own  # for messages
     options = parser.parse_args(own)
     try:
         function(*others, **parser.instantiate_classes(options).as_dict())

@@ -93,7 +93,7 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
             config["trainer"][name] = False
     if verb in ("predict", "export"):
         config["trainer"]["logger"] = False
-    place_loggers(config["trainer"], run, draw=verb == "fit")
+    place_loggers(config["trainer"], run, draw=verb == "fit" and not config.get("task"))
     _choose_monitor(verb, config)
 
 

@@ -1,7 +1,6 @@
 """Which task a command line is for, if it is not the classifier."""
 
 import contextlib
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,9 +19,7 @@ def chosen(words: Sequence[str]) -> str:
         SettingsError: There is no such task.
     """
     files = [word.partition("=")[2] for word in words if word.startswith(("--config=", "-c="))]
-    files += [word for before, word in itertools.pairwise(words) if before in ("--config", "-c")]
     named = [word.partition("=")[2] for word in words if word.startswith("--task=")]
-    named += [word for before, word in itertools.pairwise(words) if before == "--task"]
     for file in files:
         with contextlib.suppress(OSError, yaml.YAMLError):
             content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))

@@ -28,37 +28,24 @@ class DigitDetector(OneCycleTask):
         if pictures.is_cpu and (torch.is_autocast_enabled("cpu") or self.dtype != torch.float32):
             # Channels last, oneDNN 3.12 reads memory that nobody wrote: gradients of dilated convolutions become NaN.
             pictures = pictures.contiguous()
-        return self._loss(self(pictures), batch, "train")
+        return self._loss(self(pictures), batch)
 
     def validation_step(self, batch: SceneBatch, batch_idx: int) -> None:
         """Losses, and how many digits are found."""
-        self._evaluate(batch, "val")
-
-    def test_step(self, batch: SceneBatch, batch_idx: int) -> None:
-        """As `validation_step`."""
-        self._evaluate(batch, "test")
+        output = self(batch.pictures)
+        self._loss(output, batch)
+        self.scores.update(find(output, LEAST), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Logs how well digits were found."""
-        self._log_scores("val")
-
-    def on_test_epoch_end(self) -> None:
-        """As `on_validation_epoch_end`."""
-        self._log_scores("test")
-
-    def _loss(self, output: DetectorOutput, batch: SceneBatch, stage: str) -> Tensor:
-        losses = detection_losses(output, batch)
-        total = torch.stack(list(losses.values())).sum()
-        values = {"loss": total, **losses}
-        named = {f"{name}/{stage}": value.detach() for name, value in values.items()}
-        self.log_dict(named, batch_size=len(batch.pictures), sync_dist=stage != "train")
-        return total
-
-    def _evaluate(self, batch: SceneBatch, stage: str) -> None:
-        output = self(batch.pictures)
-        self._loss(output, batch, stage)
-        self.scores.update(find(output, LEAST), batch)
-
-    def _log_scores(self, stage: str) -> None:
-        self.log_dict({f"{name}/{stage}": value for name, value in self.scores.compute().items()}, prog_bar=True)
+        self.log_dict({f"{name}/{self.stage}": value for name, value in self.scores.compute().items()}, prog_bar=True)
         self.scores.reset()
+
+    test_step, on_test_epoch_end = validation_step, on_validation_epoch_end
+
+    def _loss(self, output: DetectorOutput, batch: SceneBatch) -> Tensor:
+        losses = detection_losses(output, batch)
+        losses = {"loss": torch.stack(list(losses.values())).sum(), **losses}
+        named = {f"{name}/{self.stage}": value.detach() for name, value in losses.items()}
+        self.log_dict(named, batch_size=len(batch.pictures), sync_dist=not self.trainer.training)
+        return losses["loss"]

@@ -28,11 +28,14 @@ class RowRecognizer(OneCycleTask):
 
     def validation_step(self, batch: RowBatch, batch_idx: int) -> None:
         """The loss, and the share of rows in which all digits are right, as `accuracy`."""
-        self._evaluate(batch, "val")
+        steps = self._steps(batch)
+        wanted = batch.digits.split(batch.lengths.tolist())
+        for row, digits in zip(steps, wanted, strict=True):
+            self.scores.update(best_path(row) == "".join(map(str, digits.tolist())))
+        self.log(f"loss/{self.stage}", self._loss(steps, batch), batch_size=len(steps), sync_dist=True)
+        self.log(f"accuracy/{self.stage}", self.scores, prog_bar=True, batch_size=len(steps))
 
-    def test_step(self, batch: RowBatch, batch_idx: int) -> None:
-        """As `validation_step`."""
-        self._evaluate(batch, "test")
+    test_step = validation_step
 
     def _steps(self, batch: RowBatch) -> list[Tensor]:
         """Log-probabilities of the steps of each row, float32 [T, 11], on the CPU: there the loss is deterministic."""
@@ -45,11 +48,3 @@ class RowRecognizer(OneCycleTask):
         padded = nn.utils.rnn.pad_sequence(steps)
         wanted, counts = batch.digits.cpu(), batch.lengths.cpu()
         return F.ctc_loss(padded, wanted, lengths, counts, blank=BLANK, zero_infinity=True)
-
-    def _evaluate(self, batch: RowBatch, stage: str) -> None:
-        steps = self._steps(batch)
-        wanted = batch.digits.split(batch.lengths.tolist())
-        for row, digits in zip(steps, wanted, strict=True):
-            self.scores.update(best_path(row) == "".join(map(str, digits.tolist())))
-        self.log(f"loss/{stage}", self._loss(steps, batch), batch_size=len(steps), sync_dist=True)
-        self.log(f"accuracy/{stage}", self.scores, prog_bar=True, batch_size=len(steps))
