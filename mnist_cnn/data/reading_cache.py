@@ -3,7 +3,6 @@
 import hashlib
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,17 +32,14 @@ class ReadingCache:
         makers = [path for module in (reading, networks) for path in sorted(Path(module.__path__[0]).glob("*.py"))]
         content = b"".join(path.read_bytes() for path in (*makers, DETECTOR, Path(__file__)))
         self._reader = hashlib.sha256(content).hexdigest()
-        self._before: dict[str, Any] = {}
-        self._now: dict[str, Any] = {}
+        self._before: dict[str, Found] = {}
+        self._now: dict[str, Found] = {}
         try:
             stored = torch.load(self.path, weights_only=True)
             if stored["reader"] == self._reader:
                 parts = (stored[name].split(stored["counts"]) for name in TENSORS)
-                values = zip(*parts, stored["turns"], strict=True)
-                self._before = {
-                    key: dict(zip((*TENSORS, "turns"), one, strict=True))
-                    for key, one in zip(stored["keys"], values, strict=True)
-                }
+                values = zip(stored["keys"], *parts, stored["turns"], strict=True)
+                self._before = {key: Found(key.partition(" ")[0], *one) for key, *one in values}
         except Exception:  # none yet, or a damaged one
             pass
 
@@ -65,27 +61,27 @@ class ReadingCache:
         key = f"{digest} {label.crop} {count == 1} {bool(symbols)}"
         if key not in self._now:
             try:
-                self._now[key] = self._before.get(key) or _find(content, label, symbols)
+                self._now[key] = self._before.get(key) or _find(digest, content, label, symbols)
             except PictureError as error:
                 return str(error)
         found = self._now[key]
-        if len(found["images"]) == count:
-            return Found(digest, **found)
-        number = len(found["images"])
+        number = len(found.images)
+        if number == count:
+            return found
         many = "1 digit was found" if number == 1 else f"{number} digits were found"
         return f"{many}, its label has {count}" if number else "no digit was found"
 
     def save(self) -> None:
         """Keeps what was used now; nothing where the folder cannot be written."""
-        if self._now.keys() == self._before.keys():
+        if not self._now or self._now.keys() == self._before.keys():
             return
         found = self._now.values()  # stored as a few tensors: thousands take a second to load
         stored = {
             "reader": self._reader,
             "keys": list(self._now),
-            "counts": [len(one["images"]) for one in found],
-            "turns": [one["turns"] for one in found],
-            **{name: torch.cat([one[name] for one in found]) for name in TENSORS},
+            "counts": [len(one.images) for one in found],
+            "turns": [one.turns for one in found],
+            **{name: torch.cat([getattr(one, name) for one in found]) for name in TENSORS},
         }
         try:
             with replacing(self.path) as file:
@@ -113,21 +109,15 @@ def opened(label: Label, content: bytes | None = None) -> Opened:
     return whole._replace(pixels=np.ascontiguousarray(whole.pixels[y:deep, x:far]))
 
 
-def _find(content: bytes, label: Label, symbols: list[str]) -> dict[str, Any]:
-    picture = opened(label, content).pixels
-    if picture.shape[:2] == (28, 28) and len(label.names) == 1:
+def _find(digest: str, content: bytes, label: Label, symbols: list[str]) -> Found:
+    picture, is_one = opened(label, content).pixels, len(label.names) == 1
+    if picture.shape[:2] == (28, 28) and is_one:
         image, box = torch.from_numpy(_as_it_is(picture)), torch.tensor([[0.0, 0, 28, 28]])
-        return {"images": image, "boxes": box, "scores": torch.ones(1), "votes": torch.full((1, 10), 0.1), "turns": 0}
-    layout = "digit" if len(label.names) == 1 else "row"
-    seen = look_for(symbols, pretrained_detector(), picture, layout)  # type: ignore[arg-type]
-    arrays = {
-        "images": seen.images,
-        "boxes": seen.digits.boxes,
-        "scores": seen.digits.scores,
-        "votes": seen.digits.probabilities,
-    }
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
-    return {**tensors, "turns": seen.turns}
+        return Found(digest, image, box, torch.ones(1), torch.full((1, 10), 0.1), 0)
+    seen = look_for(symbols, pretrained_detector(), picture, "digit" if is_one else "row")
+    arrays = (seen.images, seen.digits.boxes, seen.digits.scores, seen.digits.probabilities)
+    images, boxes, scores, votes = (torch.from_numpy(np.ascontiguousarray(value)) for value in arrays)
+    return Found(digest, images, boxes, scores, votes, seen.turns)
 
 
 def _as_it_is(picture: Picture) -> Picture:

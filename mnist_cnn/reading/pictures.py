@@ -131,7 +131,7 @@ def _converted(image: Image.Image) -> Picture:
         image = _stretched(image)
     if image.mode == "La":
         image = image.convert("LA")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+    if image.has_transparency_data:
         image = image.convert("RGBA")
     elif image.mode != "L":
         image = image.convert("RGB")

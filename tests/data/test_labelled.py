@@ -167,6 +167,10 @@ def test_pictures_are_read_once_and_rows_are_aligned(
     (tmp_path / ".t.csv.labelled.pt").write_bytes(b"damaged")
     read_labelled(str(table), DIGITS)
     assert len(read) == 4
+    for picture in tmp_path.glob("*.png"):
+        picture.write_text("no picture")
+    with pytest.raises(DataError, match="nothing was found in the pictures"):
+        read_labelled(str(table), DIGITS)
 
 
 def test_one_picture_with_two_labels_is_named(tmp_path: Path, mnist: Mnist) -> None:

@@ -38,11 +38,13 @@ def test_every_mode_is_seen_alike(mode: str, tmp_path: Path) -> None:
     assert remark == ""
 
 
+@pytest.mark.parametrize("name", ["x.png", "palette.png", "palette.tga"])
 @pytest.mark.parametrize("ink", [20, 235])
-def test_transparency_shows_ink_of_either_brightness(ink: int, tmp_path: Path) -> None:
+def test_transparency_shows_ink_of_either_brightness(ink: int, name: str, tmp_path: Path) -> None:
     pixels = np.zeros((40, 40, 4), np.uint8)
     pixels[10:30, 18:22] = (ink, ink, ink, 255)
-    picture, *_ = read_picture(save(tmp_path / "x.png", Image.fromarray(pixels)))
+    image = Image.fromarray(pixels)
+    picture, *_ = read_picture(save(tmp_path / name, image.quantize() if name.startswith("palette") else image))
     assert abs(int(picture[20, 20, 0]) - int(picture[2, 2, 0])) > 200
 
 
