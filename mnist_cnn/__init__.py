@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mnist_cnn.data.augment import RandomAffine, RandomElastic
     from mnist_cnn.data.datamodule import DigitDataModule
     from mnist_cnn.networks import MLP, ConvNet, CosineCNN, TutorialCNN
-    from mnist_cnn.reading import read_digits
+    from mnist_cnn.reading.read import read_digits
     from mnist_cnn.tasks.classifier import DigitClassifier
     from mnist_cnn.tasks.pretrained import load_pretrained
 
@@ -21,7 +21,7 @@ _HOMES = {
     "mnist_cnn.data.datamodule": ("DigitDataModule",),
     "mnist_cnn.tasks.classifier": ("DigitClassifier",),
     "mnist_cnn.networks": ("MLP", "ConvNet", "CosineCNN", "TutorialCNN"),
-    "mnist_cnn.reading": ("read_digits",),
+    "mnist_cnn.reading.read": ("read_digits",),
     "mnist_cnn.tasks.pretrained": ("load_pretrained",),
 }
 

@@ -72,10 +72,7 @@ class RandomAffine(BatchTransform):
         """
         check_arguments(locals())
         super().__init__()
-        self.degrees = degrees
-        self.stretch = stretch
-        self.slant = slant
-        self.shift = shift
+        self.degrees, self.stretch, self.slant, self.shift = degrees, stretch, slant, shift
 
     def forward(self, images: Tensor) -> Tensor:
         """Changes a batch, or one image.
@@ -140,8 +137,7 @@ class RandomElastic(RandomAffine):
         """
         check_arguments(locals())
         super().__init__(degrees, stretch, slant, shift)
-        self.bend = bend
-        self.thickness = thickness
+        self.bend, self.thickness = bend, thickness
 
     def changed(self, pixels: Tensor) -> Tensor:
         """As `RandomAffine`, and thinner or thicker."""

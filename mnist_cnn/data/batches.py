@@ -67,11 +67,8 @@ def batch_loader(
     if dataset is None:
         raise DataError("call prepare_data() and setup(stage) before asking for a loader")
     ranks = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-    sampler: BatchSampler
-    if trainer and vars(trainer).get("overfit_batches"):
-        sampler = FixedBatches(dataset, batch_size, False, *ranks)
-    else:
-        sampler = BatchSampler(dataset, batch_size, shuffle, *ranks)
+    kind = FixedBatches if trainer and vars(trainer).get("overfit_batches") else BatchSampler
+    sampler = kind(dataset, batch_size, shuffle and kind is BatchSampler, *ranks)
     if shuffle and trainer:
         sampler.start = lambda: trainer.fit_loop.batch_idx + 1  # not 0 where training was interrupted within an epoch
     # Indexing a tensor that is in memory is faster than handing it over from a worker process.

@@ -61,16 +61,10 @@ def load(data_dir: Path, split: str, count: int) -> Pool:
         DataError: So few that no digit or no other sign is among them.
     """
     stored = torch.load(_path(data_dir, split, count), weights_only=True)
-    pixels, shapes = stored["pixels"].numpy(), stored["shapes"].tolist()
-    ends = np.cumsum([height * width for height, width in shapes])
-    parts = np.split(pixels, ends[:-1])
-    labels, pens = stored["labels"].tolist(), stored["pens"].tolist()
-    pool = Pool(
-        [
-            Glyph(part.reshape(height, width, 2), label, pen)
-            for part, (height, width), label, pen in zip(parts, shapes, labels, pens, strict=True)
-        ]
-    )
+    shapes = stored["shapes"].tolist()
+    parts = np.split(stored["pixels"].numpy(), np.cumsum([height * width for height, width in shapes])[:-1])
+    columns = zip(parts, shapes, stored["labels"].tolist(), stored["pens"].tolist(), strict=True)
+    pool = Pool([Glyph(part.reshape(*shape, 2), label, pen) for part, shape, label, pen in columns])
     if not (pool.digits and pool.signs):
         raise DataError(f"--data.glyphs={count} leaves some scenes without digits or signs: give {FEWEST} or more")
     return pool

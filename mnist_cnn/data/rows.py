@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mnist_cnn.data.scenes import SceneDataModule
+from mnist_cnn.data.scenes import SceneDataModule, Scenes
 from mnist_cnn.networks.recognizer import DIGIT, GAP, GREY, HEIGHT
 from mnist_cnn.reading.form import Picture, resized
 from mnist_cnn.reading.lines import ROW_GAP, rows_of
@@ -54,12 +54,8 @@ class RowDataModule(SceneDataModule):
         return Rows(pool, seed), collate
 
 
-class Rows(Dataset[list[SampleRow]]):
-    """The rows of endless scenes: those of the k-th one depend on the glyphs, the seed and k alone."""
-
-    def __init__(self, pool: Pool, seed: int) -> None:
-        """Takes what the scenes are composed of."""
-        self.pool, self.seed = pool, seed
+class Rows(Scenes):
+    """The rows of endless scenes."""
 
     def __getitem__(self, k: int) -> list[SampleRow]:
         """Each row twice, as two hands of other widths and in another light: strips [HEIGHT, W, 3]; digits [M]."""

@@ -124,14 +124,14 @@ class SceneDataModule(L.LightningDataModule):
         return Scenes(pool, seed), collate
 
 
-class Scenes(Dataset[Scene]):
+class Scenes(Dataset[Any]):
     """Endless scenes: the k-th one depends on the glyphs, the seed and k alone."""
 
     def __init__(self, pool: Pool, seed: int) -> None:
         """Takes what they are composed of."""
         self.pool, self.seed = pool, seed
 
-    def __getitem__(self, k: int) -> Scene:
+    def __getitem__(self, k: int) -> Any:
         """Composes a scene."""
         return compose(self.pool, np.random.default_rng((self.seed, k)))
 

@@ -5,16 +5,7 @@ A class is named by this package in checkpoints and config files, whichever file
 
 from torch import nn
 
-from mnist_cnn.networks.base import (
-    MNIST_MEAN,
-    MNIST_STD,
-    Initialization,
-    Network,
-    ScalePixels,
-    Scaling,
-    initialize_as_dezero,
-    linear_layers,
-)
+from mnist_cnn.networks.base import MNIST_MEAN, MNIST_STD, Network, ScalePixels
 from mnist_cnn.networks.convolutional import ConvNet, GELUMaxPool, TutorialCNN
 from mnist_cnn.networks.cosine import CosineCNN, CosineFilters, Crop, Towers
 from mnist_cnn.networks.extended import Extended
@@ -33,15 +24,11 @@ __all__ = [
     "Extended",
     "GELUMaxPool",
     "HeadError",
-    "Initialization",
     "Network",
     "ScalePixels",
-    "Scaling",
     "Towers",
     "TutorialCNN",
     "fit_head",
-    "initialize_as_dezero",
-    "linear_layers",
 ]
 
 for _kind in [kind for kind in vars().values() if isinstance(kind, type) and issubclass(kind, nn.Module)]:

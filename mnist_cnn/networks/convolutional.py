@@ -39,11 +39,7 @@ class TutorialCNN(Network):
             GELUMaxPool(),
         )
         classifier = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(channels[1] * 6 * 6, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, 10),
-            nn.LogSoftmax(dim=1),
+            nn.Flatten(), nn.Linear(channels[1] * 6 * 6, hidden), nn.GELU(), nn.Linear(hidden, 10), nn.LogSoftmax(dim=1)
         )
         super().__init__(features, classifier, scaling, initialization)
 

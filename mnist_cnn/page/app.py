@@ -28,9 +28,9 @@ from werkzeug.wrappers import Request, Response
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.page.keep import KeepError, Kept
 from mnist_cnn.page.networks import Networks
-from mnist_cnn.reading import read_digits
 from mnist_cnn.reading.models import pretrained_classifier, probabilities
 from mnist_cnn.reading.pictures import PictureError
+from mnist_cnn.reading.read import read_digits
 from mnist_cnn.reading.results import LAYOUTS
 from mnist_cnn.tasks.classifier import NetworkError
 

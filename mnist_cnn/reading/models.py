@@ -32,16 +32,10 @@ Net = TypeVar("Net", DetectorNet, RecognizerNet)
 class Classifier(nn.Module):
     """A trained network that answers as its checkpoint says: with a temperature, and shifted copies or not."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        temperature: float = 1.0,
-        test_time_shift: int = 0,
-        classes: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, network: nn.Module, temperature: float, test_time_shift: int, classes: Sequence[str]) -> None:
         """As the arguments of `DigitClassifier` of these names."""
         super().__init__()
-        self.classes = list(classes or DIGITS)
+        self.classes = list(classes)
         self.network, self.temperature, self.test_time_shift = network, temperature, test_time_shift
 
     def forward(self, images: Tensor) -> Tensor:
@@ -59,8 +53,8 @@ def load_classifier(path: Path) -> Classifier:
     settings = content["hyper_parameters"]
     check_hyperparameters({name: settings[name] for name in settings.keys() - {"optimizer", "schedule"}}, path)
     spec = settings.get("network") or {"class_path": "mnist_cnn.networks.TutorialCNN"}
-    network, classes = _build(spec, path), settings.get("classes")
-    fit_head(network, DIGITS, classes or DIGITS)
+    network, classes = _build(spec, path), settings.get("classes") or DIGITS
+    fit_head(network, DIGITS, classes)
     load_weights(network, content["state_dict"], path)
     temperature, shift = settings.get("temperature", 1.0), settings.get("test_time_shift", 0)
     classifier = Classifier(network, temperature, shift, classes).eval()
@@ -96,22 +90,10 @@ def _fused(network: Net, path: Path) -> Net:
     return network.to(memory_format=torch.channels_last)
 
 
-@functools.cache
-def pretrained_classifier() -> Classifier:
-    """The classifier that comes with the package, loaded once."""
-    return load_classifier(PRETRAINED)
-
-
-@functools.cache
-def pretrained_detector() -> DetectorNet:
-    """The detector that comes with the package, loaded once."""
-    return load_detector()
-
-
-@functools.cache
-def pretrained_recognizer() -> RecognizerNet:
-    """The recognizer of rows that comes with the package, loaded once."""
-    return load_recognizer()
+pretrained_classifier = functools.cache(functools.partial(load_classifier, PRETRAINED))
+pretrained_detector = functools.cache(load_detector)
+pretrained_recognizer = functools.cache(load_recognizer)
+"""Called without arguments: the three networks that come with the package, each loaded once."""
 
 
 def probabilities(classifier: nn.Module, images: Picture) -> NDArray[np.float32]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -107,8 +106,8 @@ def _opened(picture: Any) -> Opened:
     if isinstance(picture, Image.Image):
         return from_image(picture)
     if isinstance(picture, Tensor):
-        picture = picture.detach().cpu()
-        picture = (picture.permute(1, 2, 0) if picture.ndim == 3 else picture).to(_plain(picture.dtype)).numpy()
+        picture = (picture.permute(1, 2, 0) if picture.ndim == 3 else picture).detach().cpu()
+        picture = (picture.float() if picture.is_floating_point() else picture).numpy()  # NumPy has no bfloat16
     if not isinstance(picture, np.ndarray):
         raise ValueError(f"a {type(picture).__name__} is no picture: give a file, bytes, a Pillow image or pixels")
     shape = list(picture.shape)
@@ -129,8 +128,3 @@ def _opened(picture: Any) -> Opened:
             raise ValueError("pixels in floating point must be from 0 to 1: divide them by 255, or give uint8")
         picture = np.rint(picture * 255).astype(np.uint8)
     return from_image(Image.fromarray(picture))
-
-
-def _plain(dtype: torch.dtype) -> torch.dtype:
-    """A dtype that NumPy has."""
-    return torch.float32 if dtype.is_floating_point else dtype

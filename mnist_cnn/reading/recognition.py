@@ -56,14 +56,10 @@ class Strip:
         """The row alone, straightened, uint8 [HEIGHT, W, 3] of a picture [H, W, 3]; its border goes on beyond it."""
         x = (np.arange(self.width) + 0.5) / self.scale + self._left
         y = self._middle(x) + ((np.arange(HEIGHT) + 0.5 - HEIGHT / 2) / self.scale)[:, None]
-        size = picture.shape[1::-1]
-        low = [int(np.clip(np.floor(at.min()) - 2, 0, side - 1)) for at, side in zip((x, y), size, strict=True)]
-        high = [
-            int(np.clip(np.ceil(at.max()) + 2, start + 1, side))
-            for at, start, side in zip((x, y), low, size, strict=True)
-        ]
-        near = picture[low[1] : high[1], low[0] : high[0]]
-        sides = np.array(near.shape[1::-1])
+        size = np.array(picture.shape[1::-1])
+        low = np.clip(np.floor((x.min(), y.min())) - 2, 0, size - 1).astype(int)
+        high = np.clip(np.ceil((x.max(), y.max())) + 2, low + 1, size).astype(int)
+        near, sides = picture[low[1] : high[1], low[0] : high[0]], high - low
         if self.scale < SMALLER:
             near = resized(near, *(sides * self.scale))
         factor = near.shape[1::-1] / sides

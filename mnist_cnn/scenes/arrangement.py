@@ -33,8 +33,8 @@ def arrange(side: int, pool: Pool, rng: Rng, of_rows: bool = False) -> Sheet:
     shares = [for_rows if of_rows else usual for usual, for_rows, *_ in KINDS]
     put, most = KINDS[rng.choice(len(KINDS), p=shares)][2:]
     put(sheet, hand, min(size, most * side), rng)
-    if put is not _doodles and rng.random() < 0.06:
-        _doodles(sheet, hand, size, rng)
+    if put is not draw_doodles and rng.random() < 0.06:
+        draw_doodles(sheet, hand, size, rng)
     if rng.random() < 0.1:
         print_words(sheet.printed, size * rng.uniform(0.3, 1.0), rng)
     if rng.random() < 0.15:
@@ -61,11 +61,6 @@ def _words(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
     for _ in range(int(rng.integers(0, 3))):
         _line(sheet, hand, size, rng.uniform(0, sheet.side), rng, rng.uniform(0, 0.7 * sheet.side))
     write_words(sheet.written, size * rng.uniform(0.5, 1.2), rng, full=True)
-
-
-def _doodles(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
-    """Small drawings."""
-    draw_doodles(sheet.written, size, rng)
 
 
 def _alone(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
@@ -201,7 +196,7 @@ KINDS: tuple[tuple[float, float, Callable[[Sheet, Hand, float, Rng], None], floa
     (0.14, 0.20, _lines, math.inf),
     (0.12, 0.10, cells, 1 / 3),
     (0.12, 0.05, _words, math.inf),
-    (0.09, 0.01, _doodles, math.inf),
+    (0.09, 0.01, draw_doodles, math.inf),
     (0.09, 0.09, note, 1 / 4),
     (0.06, 0.07, form, 1 / 4),
 )

@@ -8,22 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_cnn.scenes.marks import OPERATORS
+from mnist_cnn.scenes.pool import Hand, Rng
+from mnist_cnn.scenes.sheet import Sheet
 
-Rng = np.random.Generator
-Ink = NDArray[Any]
 
-
-def draw_doodles(ink: Ink, size: float, rng: Rng) -> None:
-    """Draws one to three of them into ink, float [side, side], for digits of `size` pixels."""
+def draw_doodles(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
+    """Draws one to three of them on a sheet, for digits of `size` pixels."""
     thick = max(1, round(size * np.exp(rng.uniform(np.log(0.02), np.log(0.2)))))
     for _ in range(int(rng.integers(1, 4))):
-        middle = rng.uniform(0, len(ink), 2)
+        middle = rng.uniform(0, sheet.side, 2)
         strokes = DOODLES[int(rng.integers(len(DOODLES)))](rng)
         turn = rng.normal(0, 0.4)
         matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * size
         for stroke in strokes:
             fine = np.rint((stroke @ matrix.T + middle) * 16).astype(np.int32)
-            cv2.polylines(ink, [fine], False, 1.0, thick, cv2.LINE_AA, 4)
+            cv2.polylines(sheet.written, [fine], False, 1.0, thick, cv2.LINE_AA, 4)
 
 
 def _wander(rng: Rng) -> list[NDArray[Any]]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from mnist_cnn.networks.detector import continued
 from mnist_cnn.scenes.arrangement import arrange
 from mnist_cnn.scenes.pool import Pool, Rng
-from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.surface import pictured
 
 SIDE = 192
@@ -47,7 +46,9 @@ def compose(pool: Pool, rng: Rng, side: int = SIDE, of_rows: bool = False) -> Sc
     sheet = arrange(side, pool, rng, of_rows)
     size = float(np.median([digit.height for digit in sheet.digits])) if sheet.digits else rng.uniform(12, 60)
     picture = pictured(sheet, size, rng)
-    left, top, right, bottom = frame = _frame(sheet, size, rng)
+    boxes = np.array([(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits], np.float32)
+    boxes = boxes.reshape(-1, 4)
+    left, top, right, bottom = frame = _frame(boxes, side, size, rng)
     if frame != (0, 0, side, side):  # the picture ends there
         inner = picture[top:bottom, left:right]
         picture = continued(inner, top, side - bottom, left, side - right)
@@ -57,8 +58,6 @@ def compose(pool: Pool, rng: Rng, side: int = SIDE, of_rows: bool = False) -> Sc
     if rng.random() < 0.08:  # a small picture that was enlarged
         small = cv2.resize(picture, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
         picture = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
-    boxes = np.array([(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits], np.float32)
-    boxes = boxes.reshape(-1, 4)
     seen = np.clip(boxes, (left, top) * 2, (right, bottom) * 2)
     area, whole = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (seen, boxes))
     share = area / whole
@@ -71,21 +70,12 @@ def compose(pool: Pool, rng: Rng, side: int = SIDE, of_rows: bool = False) -> Sc
     return Scene(picture, labels[kept], joined[kept], boxes[kept], ink, number[sheet.owner])
 
 
-def _frame(sheet: Sheet, size: float, rng: Rng) -> tuple[int, int, int, int]:
+def _frame(boxes: NDArray[np.float32], side: int, size: float, rng: Rng) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the picture in the scene: often all of it, else cut close to what is written."""
-    side = sheet.side
-    if rng.random() < 0.65 or not sheet.digits:
+    if rng.random() < 0.65 or not len(boxes):
         return (0, 0, side, side)
-    corners = [(d.left, d.top, d.left + d.width, d.top + d.height) for d in sheet.digits]
-    left, top, _, _ = np.min(corners, axis=0)
-    _, _, right, bottom = np.max(corners, axis=0)
     room = rng.uniform(-0.06, 0.06 if rng.random() < 0.4 else 0.35, 4) * size
-    low = [
-        0 if rng.random() < 0.25 else int(np.clip(at - r, 0, side // 2))
-        for at, r in zip((left, top), room, strict=False)
-    ]
-    high = [
-        side if rng.random() < 0.25 else int(np.clip(at + r, side // 2 + 8, side))
-        for at, r in zip((right, bottom), room[2:], strict=True)
-    ]
-    return (low[0], low[1], high[0], high[1])
+    low, high = boxes[:, :2].min(axis=0) - room[:2], boxes[:, 2:].max(axis=0) + room[2:]
+    left, top = (0 if rng.random() < 0.25 else int(np.clip(at, 0, side // 2)) for at in low)
+    right, bottom = (side if rng.random() < 0.25 else int(np.clip(at, side // 2 + 8, side)) for at in high)
+    return left, top, right, bottom

@@ -1,7 +1,6 @@
 """Digits drawn by strokes: the shapes that much of the world writes and that MNIST hardly has."""
 
 import itertools
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -164,25 +163,11 @@ def _nine(rng: Rng) -> list[Points]:
     if kind == 0:  # a straight stem
         return [ring, _line((right, rng.uniform(0.0, 0.25)), (right + rng.normal(-0.05, 0.08), 1.0))]
     if kind == 1:  # a hook
-        return [
-            ring,
-            curve((right, 0.2), (right, 0.75), (0.55, 1.0), (rng.uniform(0.0, 0.25), rng.uniform(0.8, 0.95))),
-        ]
+        return [ring, curve((right, 0.2), (right, 0.75), (0.55, 1.0), (rng.uniform(0.0, 0.25), rng.uniform(0.8, 0.95)))]
     return [ring, curve((right, 0.2), (right - 0.08, 0.6), (rng.uniform(0.2, 0.5), 1.0))]
 
 
-SHAPES: tuple[Callable[[Rng], list[Points]], ...] = (
-    _zero,
-    _one,
-    _two,
-    _three,
-    _four,
-    _five,
-    _six,
-    _seven,
-    _eight,
-    _nine,
-)
+SHAPES = (_zero, _one, _two, _three, _four, _five, _six, _seven, _eight, _nine)
 """One drawing function for each digit."""
 
 
