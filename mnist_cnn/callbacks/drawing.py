@@ -85,7 +85,7 @@ def draw_mistakes(
     """
     answers = zip(labels, predicted, confidence, strict=True)
     captions = [f"{classes[int(label)]} read as {classes[int(a)]}, {float(sure):.1%}" for label, a, sure in answers]
-    return grid([_tile(image, caption, 112) for image, caption in zip(images, captions, strict=True)], columns=5)
+    return grid([_digit(image, caption, 112) for image, caption in zip(images, captions, strict=True)], columns=5)
 
 
 def draw_digits(images: Tensor, labels: Tensor) -> Image.Image:
@@ -97,7 +97,21 @@ def draw_digits(images: Tensor, labels: Tensor) -> Image.Image:
     """
     captions = [str(int(label)) if label >= 0 else "none" for label in labels]
     pixels = images.clamp(0, 255).byte()
-    return grid([_tile(image, caption, 84) for image, caption in zip(pixels, captions, strict=True)], columns=8)
+    return grid([_digit(image, caption, 84) for image, caption in zip(pixels, captions, strict=True)], columns=8)
+
+
+def draw_rows(strips: Sequence[Tensor], labels: Sequence[str], predicted: Sequence[str]) -> Image.Image:
+    """Rows of digits with their labels, and what was read where it is something else.
+
+    Args:
+        strips: N pictures of one height, RGB, uint8 [3, H, W].
+        labels: The digits of each.
+        predicted: What was read in each.
+    """
+    captions = [a if a == b else f"{a} read as {b or 'nothing'}" for a, b in zip(labels, predicted, strict=True)]
+    width = max(240, *(strip.shape[2] for strip in strips))
+    pictures = [Image.fromarray(strip.permute(1, 2, 0).numpy()) for strip in strips]
+    return grid([_tile(*one, width) for one in zip(pictures, captions, strict=True)], columns=3)
 
 
 def draw_filters(weights: Tensor) -> Image.Image:
@@ -112,11 +126,17 @@ def draw_filters(weights: Tensor) -> Image.Image:
     return grid([tile.resize((48, 48), Image.Resampling.NEAREST).convert("RGB") for tile in tiles], columns=8)
 
 
-def _tile(image: Tensor, caption: str, side: int) -> Image.Image:
+def _digit(image: Tensor, caption: str, side: int) -> Image.Image:
     """A digit, uint8 [1, height, width], as ink on paper, with a line of text below it."""
-    tile = Image.new("RGB", (side, side + 20), PAPER)
-    tile.paste(Image.fromarray(255 - image[0].numpy()).resize((side, side), Image.Resampling.NEAREST), (0, 0))
-    ImageDraw.Draw(tile).text((side // 2, side + 10), caption, INK, _font(13), anchor="mm")
+    ink = Image.fromarray(255 - image[0].numpy())
+    return _tile(ink.resize((side, side), Image.Resampling.NEAREST), caption, side)
+
+
+def _tile(picture: Image.Image, caption: str, width: int) -> Image.Image:
+    """A picture in the middle, with a line of text below it."""
+    tile = Image.new("RGB", (width, picture.height + 20), PAPER)
+    tile.paste(picture, ((width - picture.width) // 2, 0))
+    ImageDraw.Draw(tile).text((width // 2, picture.height + 10), caption, INK, _font(13), anchor="mm")
     return tile
 
 

@@ -1,9 +1,11 @@
 """The command lines of the tasks that learn from scenes: `fit --config detector`, `fit --config recognizer`."""
 
+from typing import ClassVar
+
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.safety import BestAndLast
-from mnist_cnn.callbacks.scenes import SceneFigures
+from mnist_cnn.callbacks.scenes import FirstBatch, RowFigures, SceneFigures
 from mnist_cnn.checkpoints import DETECTOR, RECOGNIZER
 from mnist_cnn.cli import closing, settings, task
 from mnist_cnn.cli.base import TaskCLI
@@ -11,6 +13,9 @@ from mnist_cnn.cli.base import TaskCLI
 
 class SceneCLI(TaskCLI):
     """What the command lines of detector and recognizer have in common."""
+
+    figures: ClassVar[type[FirstBatch]]
+    """What is drawn into TensorBoard."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -22,6 +27,7 @@ class SceneCLI(TaskCLI):
         """Adds the callbacks that can be configured."""
         parser.add_argument("--task", type=str, default=self.task, help=f"What is trained: the {self.task}.")
         parser.add_lightning_class_args(BestAndLast, "checkpoint")
+        parser.add_lightning_class_args(self.figures, "figures")
         parser.set_defaults({name: value for name, value in settings.DEFAULTS.items() if name != "model.network"})
 
     def after_validate(self) -> None:
@@ -36,16 +42,15 @@ class SceneCLI(TaskCLI):
 class DetectorCLI(SceneCLI):
     """LightningCLI for `DigitDetector` and `SceneDataModule`."""
 
-    pretrained, task = DETECTOR, task.DETECTOR
+    pretrained, task, figures = DETECTOR, task.DETECTOR, SceneFigures
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the figures, and what the best epoch is chosen by."""
+        """Adds what the best epoch is chosen by."""
         super().add_arguments_to_parser(parser)
-        parser.add_lightning_class_args(SceneFigures, "figures")
         parser.set_defaults({"checkpoint.monitor": settings.F_SCORE})
 
 
 class RecognizerCLI(SceneCLI):
     """LightningCLI for `RowRecognizer` and `RowDataModule`."""
 
-    pretrained, task = RECOGNIZER, task.RECOGNIZER
+    pretrained, task, figures = RECOGNIZER, task.RECOGNIZER, RowFigures

@@ -22,13 +22,13 @@ class RowRecognizer(OneCycleTask):
 
     def training_step(self, batch: RowBatch, batch_idx: int) -> Tensor:
         """The loss of one batch, a scalar."""
-        loss = self._loss(self._steps(batch), batch)
+        loss = self._loss(self.steps(batch), batch)
         self.log("loss/train", loss.detach(), batch_size=len(batch.starts))
         return loss
 
     def validation_step(self, batch: RowBatch, batch_idx: int) -> None:
         """The loss, and the share of rows in which all digits are right, as `accuracy`."""
-        steps = self._steps(batch)
+        steps = self.steps(batch)
         wanted = batch.digits.split(batch.lengths.tolist())
         for row, digits in zip(steps, wanted, strict=True):
             self.scores.update(best_path(row) == "".join(map(str, digits.tolist())))
@@ -37,7 +37,7 @@ class RowRecognizer(OneCycleTask):
 
     test_step = validation_step
 
-    def _steps(self, batch: RowBatch) -> list[Tensor]:
+    def steps(self, batch: RowBatch) -> list[Tensor]:
         """Log-probabilities of the steps of each row, float32 [T, 11], on the CPU: there the loss is deterministic."""
         whole = self(batch.strips)[0].float().cpu()
         ends = batch.starts + batch.widths

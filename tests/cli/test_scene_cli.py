@@ -58,8 +58,9 @@ def test_a_recognizer_is_trained_and_tested(
     assert re.search(r"^best accuracy: \d.*% \(of 4 of the 4 scenes\)|^best accuracy: \d.*%", output, re.MULTILINE)
     hint = re.search(r"^test it: +python scripts/train.py (test --task=recognizer .*)$", output, flags=re.MULTILINE)
     assert hint
-    scalars = EventAccumulator("lightning_logs/version_0").Reload().Tags()["scalars"]
-    assert {"loss/val", "accuracy/val"} <= set(scalars)
+    tags = EventAccumulator("lightning_logs/version_0").Reload().Tags()
+    assert {"loss/val", "accuracy/val"} <= set(tags["scalars"])
+    assert tags["images"] == ["rows/val"]
     cli(*shlex.split(hint[1]))
     assert "accuracy/test" in capsys.readouterr().out
     cli("test", "--task=recognizer", "--ckpt_path=pretrained", *DATA)

@@ -38,7 +38,7 @@ def batch_of(*rows: str) -> RowBatch:
 def test_a_network_that_knows_the_truth_has_no_loss_and_reads_all() -> None:
     model = RowRecognizer(Known())
     batch = batch_of("3144", "7", "")
-    steps = model._steps(batch)
+    steps = model.steps(batch)
     assert [len(row) for row in steps] == [20, 8, 4]  # the gaps between rows are not read
     assert float(model._loss(steps, batch)) < 0.01
     wrong = batch._replace(digits=torch.tensor([3, 1, 4, 5, 7]))
