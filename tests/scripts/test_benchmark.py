@@ -91,7 +91,7 @@ def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], "--races=[nonsense]: give a list, each item epoch, ladder, startup, ddp or logging"),
+        (["nonsense"], "--races=[nonsense]: give a list, each item epoch, ladder or startup"),
         (["epoch", "--rounds=0"], "--rounds=0: give a whole number above 0"),
         (["epoch", "--sides", "nobody"], "--sides names none of fit, fit_bf16, "),
         (["--round=3"], "unrecognized arguments: --round=3 (did you mean --rounds?)"),
