@@ -61,7 +61,8 @@ def run_here(race: str, name: str, seed: int) -> None:
     result = side.run(seed)
     if "epoch" in result:
         result["images"] = 60_000 / result["epoch"]
-    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    unit = 1 if sys.platform == "darwin" else 1024  # in bytes, or in KiB as Linux counts
+    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
     print(json.dumps(result))
 
 
