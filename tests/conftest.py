@@ -17,6 +17,8 @@ from mnist_cnn.checkpoints import INSTANTIATOR
 from mnist_cnn.cli import main
 from mnist_cnn.data import bundle, files
 
+Cli = Callable[..., None]
+Fails = Callable[..., str]
 TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=20", "--trainer.limit_test_batches=3")
 """Options of a run of seconds."""
 
@@ -51,7 +53,7 @@ def _interruptible() -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def cli(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Calls `main` in an empty working directory, in seconds: on the CPU, with the prepared data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["scripts/train.py"])
@@ -82,7 +84,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def fails(capsys: pytest.CaptureFixture[str]) -> Fails:
     """Calls something that must end in one line of error and a status that is not 0; returns the line."""
 
     def call(function: Callable[..., None], *args: str) -> str:

@@ -1,6 +1,5 @@
 """What TensorBoard gets: curves, charts, settings, pictures; from runs that were killed, too."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 import yaml
-from conftest import UserNet, curves, event_files
+from conftest import Cli, UserNet, curves, event_files
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata
@@ -17,7 +16,6 @@ from tensorboard.plugins.hparams import metadata
 from mnist_cnn import DigitClassifier
 from mnist_cnn.callbacks.hparams import COLUMNS, beginning, settings_of
 
-Cli = Callable[..., None]
 SMALL = (
     "--trainer.limit_train_batches=24",
     "--trainer.limit_val_batches=2",

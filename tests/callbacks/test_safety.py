@@ -5,20 +5,17 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import processes
+from conftest import Cli, Fails, processes
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import newest_run
 from mnist_cnn.cli import main
 from mnist_cnn.cli.runs import locked
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 SMALL = (
     "--trainer.limit_train_batches=12",
     "--trainer.limit_val_batches=2",

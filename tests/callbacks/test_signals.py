@@ -5,16 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Cli
 from test_safety import AUGMENTED, SMALL, checkpoint, content, same_training
 
 from mnist_cnn import DigitClassifier
 
-Cli = Callable[..., None]
 TRAIN = str(Path(__file__).parents[2] / "scripts" / "train.py")
 
 

@@ -3,12 +3,11 @@
 import os
 import pickle
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import written
+from conftest import Fails, written
 
 from mnist_cnn.checkpoints import (
     CheckpointError,
@@ -16,7 +15,6 @@ from mnist_cnn.checkpoints import (
 )
 from mnist_cnn.cli import main
 
-Fails = Callable[..., str]
 VERBS = ("test", "validate", "predict", "fit")
 
 

@@ -5,20 +5,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import TINY, checkpoint
+from conftest import TINY, Cli, Fails, checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import mnist_cnn
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
 
 

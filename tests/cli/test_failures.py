@@ -3,18 +3,14 @@
 import logging
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, UserNet, checkpoint
+from conftest import TINY, Cli, Fails, UserNet, checkpoint
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.cli import main
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 
 
 def test_bad_settings_that_only_show_later(cli: Cli, fails: Fails, tmp_path: Path) -> None:

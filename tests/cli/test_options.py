@@ -2,19 +2,17 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import TINY, UserNet, checkpoint
+from conftest import TINY, Cli, UserNet, checkpoint
 
 import mnist_cnn
 from mnist_cnn import DigitClassifier
 from mnist_cnn.cli import main
 
-Cli = Callable[..., None]
 CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
 
 

@@ -2,22 +2,21 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Cli, Fails
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mnist_cnn.checkpoints import PRETRAINED
 
-Cli = Callable[..., None]
 DATA = ("--data.glyphs=120", "--data.scenes=8", "--data.val_scenes=4", "--data.batch_size=4", "--data.num_workers=0")
 TINY = (*DATA, "--model.warmup=0.4", "--trainer.limit_val_batches=1")
 
 
 def test_a_detector_is_trained_goes_on_and_is_tested(
-    cli: Cli, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
+    cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit = ("fit", "--config=detector", *TINY)
     cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1")
@@ -47,9 +46,7 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     assert "predict is not for --task=detector" in fails(cli, "predict", "--task=detector")
 
 
-def test_a_recognizer_is_trained_and_tested(
-    cli: Cli, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_recognizer_is_trained_and_tested(cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
     cli("fit", "--config=recognizer", *TINY, "--trainer.max_epochs=1")
     output = capsys.readouterr().out
     assert "network: RecognizerNet, 247,675 parameters" in output
@@ -91,9 +88,7 @@ FAILS = {
 }
 
 
-def test_its_options_work_or_end_in_one_line(
-    cli: Cli, fails: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_its_options_work_or_end_in_one_line(cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
     fit = ("fit", "--config=detector", *TINY, "--trainer.max_epochs=1")
     for option in WORKS.split():
         cli(*fit, f"--{option}")

@@ -1,9 +1,9 @@
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import Cli, Fails
 from lightning import seed_everything
 from modules import module, running
 from PIL import Image
@@ -106,7 +106,7 @@ def test_only_training_batches_are_augmented(mnist_dir: Path) -> None:
     assert data.on_after_batch_transfer(batch, 0) is batch
 
 
-def test_options_of_predict_are_refused_elsewhere(mnist_dir: Path, cli: Callable[..., None], fails: Callable) -> None:
+def test_options_of_predict_are_refused_elsewhere(mnist_dir: Path, cli: Cli, fails: Fails) -> None:
     Image.new("L", (9, 9)).save("digit.png")
     for stage in ("fit", "validate", "test"):
         with pytest.raises(DataError, match=rf"--data.pictures is for predict, and {stage} takes the images of MNIST"):
@@ -131,7 +131,7 @@ def test_mnist_is_never_unpacked_among_pictures(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_augmentation_by_the_command_line(cli: Callable[..., None]) -> None:
+def test_augmentation_by_the_command_line(cli: Cli) -> None:
     tiny = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.max_epochs=1"]
     cli("fit", "--data.augment=RandomAffine", "--data.augment.degrees=20", *tiny)
     config = Path("lightning_logs/version_0/config.yaml").read_text()

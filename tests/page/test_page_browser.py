@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from browsed import boxes, canned, draw, ink, photo, shares
+from drawn import Mnist
 from PIL import Image
 from served import running
 
@@ -204,7 +205,7 @@ def test_it_is_said_while_a_picture_is_read(page: Any) -> None:
     sync_api.expect(page.locator("#working")).to_be_hidden()
 
 
-def test_files_are_chosen_dropped_and_pasted(page: Any, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_files_are_chosen_dropped_and_pasted(page: Any, mnist: Mnist) -> None:
     expect = sync_api.expect
     page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": photo(mnist, 0)})
     expect(page.locator("#digits")).to_have_text("0")

@@ -9,6 +9,7 @@ from typing import Any
 import benchmark
 import pytest
 import torch
+from conftest import Fails
 from speed import peers, sides
 
 from mnist_cnn.cli.script import run_script
@@ -97,7 +98,7 @@ def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
         (["--round=3"], "unrecognized arguments: --round=3 (did you mean --rounds?)"),
     ],
 )
-def test_wrong_arguments(arguments: list[str], message: str, fails: Callable[..., str]) -> None:
+def test_wrong_arguments(arguments: list[str], message: str, fails: Fails) -> None:
     assert message in fails(run_script, benchmark.main, arguments)
 
 

@@ -1,15 +1,13 @@
 """`scripts/score_hands.py`, with a hand of a few pictures."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import score_hands
+from conftest import Fails
 from examiner.shapes import ODD, SHAPES
 
 from mnist_cnn.cli.script import run_script
-
-Fails = Callable[..., str]
 
 
 def test_each_hand_writes_every_digit_in_shapes_that_exist() -> None:
