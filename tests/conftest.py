@@ -8,11 +8,13 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torchvision import datasets
 
+from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import INSTANTIATOR
 from mnist_cnn.cli import main
 from mnist_cnn.data import bundle, files
@@ -120,6 +122,46 @@ def curves(run: int | Path = 0, raw: bool = False) -> Any:
     if raw:
         return events
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def quiet_trainer(folder: Path | None = None, **options: Any) -> L.Trainer:
+    """A trainer on the CPU that prints, logs and keeps nothing but what it is told to."""
+    names = ("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing")
+    plain = {"accelerator": "cpu", "max_epochs": 1, "num_sanity_val_steps": 0, **dict.fromkeys(names, False)}
+    return L.Trainer(default_root_dir=folder, **{**plain, **options})
+
+
+def saved_as(path: Path, model: L.LightningModule) -> Path:
+    """Writes a checkpoint of a model that was not trained."""
+    trainer = quiet_trainer(path.parent)
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(path)
+    return path
+
+
+class Killed(BaseException):
+    """As if by kill -9: no handler knows it."""
+
+
+def before_step(step: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has something happen when training comes to a step."""
+    original = DigitClassifier.training_step
+
+    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
+        if self.global_step == step:
+            act()
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
+
+
+def dies_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills training when it comes to a step."""
+
+    def die() -> None:
+        raise Killed
+
+    before_step(step, die, monkeypatch)
 
 
 class UserNet(torch.nn.Module):

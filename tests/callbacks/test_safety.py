@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Cli, Fails, processes
+from conftest import Cli, Fails, Killed, before_step, dies_at, processes
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import newest_run
@@ -44,21 +44,6 @@ def same_training(one: dict, other: dict) -> bool:
 
     equal = all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True))
     return equal and one["lr_schedulers"] == other["lr_schedulers"] and one["global_step"] == other["global_step"]
-
-
-class Killed(BaseException):
-    """As if by kill -9: no handler knows it."""
-
-
-def dies_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if self.global_step == step:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
 
 
 ACCUMULATED = ("--trainer.accumulate_grad_batches=2", *DROPOUT)
@@ -96,14 +81,8 @@ def rank(rank: int, folder: Path, port: int, command: tuple[str, ...], deadly_st
     os.environ.update(place)
     sys.argv = ["scripts/train.py"]
     torch.set_num_threads(1)
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if rank == 1 and self.global_step == deadly_step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(self, batch, batch_idx)
-
-    DigitClassifier.training_step = training_step  # type: ignore[method-assign]
+    if rank == 1 and deadly_step is not None:
+        before_step(deadly_step, lambda: os.kill(os.getpid(), signal.SIGKILL), pytest.MonkeyPatch())
     main([*command])
 
 

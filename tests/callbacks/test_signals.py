@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Cli
+from conftest import Cli, before_step
 from test_safety import AUGMENTED, SMALL, checkpoint, content, same_training
 
 from mnist_cnn import DigitClassifier
@@ -40,15 +40,7 @@ def test_a_signal_ends_training_with_its_state_saved(
 
 
 def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if self.global_step == step:
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
+    before_step(step, lambda: [os.kill(os.getpid(), number) for _ in range(times)], monkeypatch)
 
 
 def test_a_second_signal_acts_at_once(

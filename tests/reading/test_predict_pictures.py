@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Cli, Fails
+from conftest import Cli, Fails, saved_as
 from drawn import Mnist, enlarged, finished, nearest_mean, on_paper
 from PIL import Image
 
@@ -26,12 +26,7 @@ def model(mnist: Mnist) -> DigitClassifier:
 
 @pytest.fixture
 def checkpoint(model: DigitClassifier, tmp_path: Path) -> Path:
-    import lightning as L
-
-    trainer = L.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(tmp_path / "nearest.ckpt")
-    return tmp_path / "nearest.ckpt"
+    return saved_as(tmp_path / "nearest.ckpt", model)
 
 
 def picture(mnist: Mnist, label: int) -> Image.Image:
@@ -207,7 +202,7 @@ def test_boxes_are_in_pixels_of_the_file_and_can_be_drawn(mnist: Mnist) -> None:
     assert whole.rows[0].box == tuple(whole.boxes[0].tolist())
 
 
-def test_the_bundled_networks_vote_and_another_classifier_decides_alone(model: DigitClassifier, mnist: Mnist) -> None:
+def test_the_bundled_networks_vote_and_another_classifier_decides_alone(mnist: Mnist) -> None:
     class Nine(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.eye(10)[9].expand(len(images), 10) * 20

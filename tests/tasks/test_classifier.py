@@ -7,7 +7,7 @@ import lightning as L
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import UserNet
+from conftest import UserNet, quiet_trainer
 from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
@@ -18,18 +18,6 @@ from mnist_cnn.tasks.classifier import StageMetrics, target_probabilities
 BATCHES = [
     (torch.randint(0, 256, (size, 1, 28, 28), dtype=torch.uint8), torch.arange(size) % 10) for size in (64, 64, 7)
 ]
-
-
-def quiet_trainer(folder: Path, **options: Any) -> L.Trainer:
-    return L.Trainer(
-        accelerator="cpu",
-        default_root_dir=folder,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **{"enable_checkpointing": False, **options},
-    )
 
 
 def fit(model: DigitClassifier, folder: Path, epochs: int = 2, **options: Any) -> L.Trainer:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
+from conftest import quiet_trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
@@ -49,9 +49,7 @@ def test_a_network_that_knows_the_truth_has_no_loss_and_reads_all() -> None:
 @pytest.mark.filterwarnings("ignore")  # of Lightning
 def test_training_logs_what_it_should(mnist_dir: Path, tmp_path: Path) -> None:
     rows = RowDataModule(str(mnist_dir), scenes=8, val_scenes=4, glyphs=400, batch_size=4, num_workers=0)
-    options = {"enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    logger = CSVLogger(tmp_path)
-    trainer = L.Trainer(max_epochs=2, accelerator="cpu", logger=logger, log_every_n_steps=1, **options)  # type: ignore[arg-type]
+    trainer = quiet_trainer(max_epochs=2, logger=CSVLogger(tmp_path), log_every_n_steps=1)
     trainer.fit(RowRecognizer(RecognizerNet((4, 8, 8, 8)), warmup=0.3), rows)
     assert {"loss/train", "loss/val", "accuracy/val"} <= set(trainer.callback_metrics)
     assert trainer.global_step == 4
