@@ -63,4 +63,4 @@ def test_what_the_command_line_says_is_understood(tmp_path: Path, fails: Fails, 
     wrong, count = score_hands._errors(tmp_path, "pretrained", "--data.labelled=others", f"--data.data_dir={mnist_dir}")
     assert count == 10
     assert 0 < wrong < 10  # a 0 like a 6, and others
-    assert "nowhere" in fails(score_hands._errors, tmp_path, "pretrained", "--data.labelled=nowhere")
+    assert "there is no verb 'nope'" in fails(score_hands._typed, tmp_path, "nope")
