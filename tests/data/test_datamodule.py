@@ -85,11 +85,6 @@ def test_val_size_0_trains_on_everything(mnist_dir: Path) -> None:
     assert data.val_dataloader() == []
 
 
-def test_val_size_that_leaves_nothing_is_an_error(mnist_dir: Path) -> None:
-    with pytest.raises(DataError, match=r"val_size=60000 leaves nothing to train on: MNIST has 60,000"):
-        module(mnist_dir, val_size=60_000)
-
-
 def test_a_loader_before_setup_is_an_error() -> None:
     with pytest.raises(DataError, match="setup"):
         DigitDataModule().train_dataloader()
@@ -176,8 +171,3 @@ def test_the_example_of_the_graph_is_not_augmented(mnist_dir: Path) -> None:
 def test_without_pictures_the_test_digits_are_predicted(mnist_dir: Path) -> None:
     data = module(mnist_dir, "predict", batch_size=5000)
     assert next(iter(data.predict_dataloader()))[1][:3].tolist() == [7, 2, 1]
-
-
-def test_pictures_are_not_remembered_in_checkpoints() -> None:
-    data = DigitDataModule(pictures="photos", layout="row")
-    assert set(data.hparams) == {"dataset", "batch_size", "val_size"}
