@@ -24,9 +24,7 @@ BLAMED = {
 
 
 @pytest.mark.parametrize("options", BLAMED)
-def test_an_error_in_a_class_names_the_option_that_chose_it(
-    options: str, tiny: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_a_class_names_the_option_that_chose_it(options: str, tiny: Path, fails: Fails) -> None:
     words = ["fit", *SMALL, *options.split()]
     if "network" in options:
         words = [word for word in words if "hidden" not in word]

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from browsed import boxes, canned, draw, ink, photo, shares
 from drawn import Mnist
 from PIL import Image
 from served import running
 
-from mnist_cnn.data import files
 from mnist_cnn.page.keep import Kept
 from mnist_cnn.page.networks import Networks
 
@@ -29,11 +27,6 @@ ZERO = [(0.5 + 0.2 * math.sin(t / 4), 0.5 - 0.3 * math.cos(t / 4)) for t in rang
 ONE = [(0.5, 0.2 + 0.06 * t) for t in range(11)]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    return files.load("MNIST", mnist_dir, train=True)
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_emulated_bfloat16_takes_part_where_it_is_asked_for(
 
 @pytest.mark.slow
 def test_fit_is_timed_and_tested(
-    monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(files, "default_data_dir", lambda: mnist_dir)
     result = sides.fit(0, "--trainer.limit_train_batches=3", "--trainer.max_epochs=2", "--trainer.accelerator=cpu")
