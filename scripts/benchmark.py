@@ -9,8 +9,6 @@ epoch    one epoch of the default network, 60,000 digits: `fit` with all its def
          tensors, and the tutorial's own program over torchvision's Dataset and DataLoader
 ladder   training from nothing to a given accuracy: the presets of this project and three known recipes
 startup  how long the command line takes to do next to nothing
-ddp      one epoch in one process and in two
-logging  one epoch of `fit` with and without points within it in TensorBoard
 """
 
 import json
@@ -30,7 +28,7 @@ from mnist_cnn.data import files
 from mnist_cnn.hardware import has_bfloat16
 from mnist_cnn.start import fail
 
-Race = Literal["epoch", "ladder", "startup", "ddp", "logging"]
+Race = Literal["epoch", "ladder", "startup"]
 
 
 def main(
@@ -63,7 +61,8 @@ def run_here(race: str, name: str, seed: int) -> None:
     result = side.run(seed)
     if "epoch" in result:
         result["images"] = 60_000 / result["epoch"]
-    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    unit = 1 if sys.platform == "darwin" else 1024  # in bytes, or in KiB as Linux counts
+    result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
     print(json.dumps(result))
 
 

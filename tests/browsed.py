@@ -5,8 +5,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from drawn import enlarged, finished, on_paper
+from drawn import Mnist, enlarged, finished, on_paper
 from PIL import Image
 
 Point = tuple[float, float]
@@ -58,7 +57,7 @@ def boxes(page: Any, colour: str) -> list[float]:
     return page.locator("#boxes").evaluate(script, {"red": 1, "green": -1}[colour])
 
 
-def photo(mnist: tuple[torch.Tensor, torch.Tensor], label: int) -> bytes:
+def photo(mnist: Mnist, label: int) -> bytes:
     images, labels = mnist
     digit = images[(labels == label).nonzero()[3].item(), 0].numpy()
     content = io.BytesIO()

@@ -8,15 +8,19 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torchvision import datasets
 
+from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import INSTANTIATOR
 from mnist_cnn.cli import main
 from mnist_cnn.data import bundle, files
 
+Cli = Callable[..., None]
+Fails = Callable[..., str]
 TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=20", "--trainer.limit_test_batches=3")
 """Options of a run of seconds."""
 
@@ -51,7 +55,7 @@ def _interruptible() -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def cli(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Calls `main` in an empty working directory, in seconds: on the CPU, with the prepared data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["scripts/train.py"])
@@ -82,7 +86,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def fails(capsys: pytest.CaptureFixture[str]) -> Fails:
     """Calls something that must end in one line of error and a status that is not 0; returns the line."""
 
     def call(function: Callable[..., None], *args: str) -> str:
@@ -118,6 +122,46 @@ def curves(run: int | Path = 0, raw: bool = False) -> Any:
     if raw:
         return events
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def quiet_trainer(folder: Path | None = None, **options: Any) -> L.Trainer:
+    """A trainer on the CPU that prints, logs and keeps nothing but what it is told to."""
+    names = ("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing")
+    plain = {"accelerator": "cpu", "max_epochs": 1, "num_sanity_val_steps": 0, **dict.fromkeys(names, False)}
+    return L.Trainer(default_root_dir=folder, **{**plain, **options})
+
+
+def saved_as(path: Path, model: L.LightningModule) -> Path:
+    """Writes a checkpoint of a model that was not trained."""
+    trainer = quiet_trainer(path.parent)
+    trainer.strategy.connect(model)
+    trainer.save_checkpoint(path)
+    return path
+
+
+class Killed(BaseException):
+    """As if by kill -9: no handler knows it."""
+
+
+def before_step(step: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has something happen when training comes to a step."""
+    original = DigitClassifier.training_step
+
+    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
+        if self.global_step == step:
+            act()
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
+
+
+def dies_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills training when it comes to a step."""
+
+    def die() -> None:
+        raise Killed
+
+    before_step(step, die, monkeypatch)
 
 
 class UserNet(torch.nn.Module):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import lightning as L
 import pytest
 import torch
+from conftest import saved_as
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassCalibrationError
 
@@ -74,12 +74,10 @@ def test_the_temperature_divides_the_logits_outside_training() -> None:
 
 
 def test_checkpoints_remember_the_temperature(tmp_path: Path) -> None:
-    trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
-    trainer.strategy.connect(DigitClassifier(temperature=1.5))
-    trainer.save_checkpoint(tmp_path / "model.ckpt")
-    content = torch.load(tmp_path / "model.ckpt", weights_only=True)
+    path = saved_as(tmp_path / "model.ckpt", DigitClassifier(temperature=1.5))
+    content = torch.load(path, weights_only=True)
     assert content["hyper_parameters"]["temperature"] == 1.5
-    assert DigitClassifier.load_from_checkpoint(tmp_path / "model.ckpt").hparams["temperature"] == 1.5
+    assert DigitClassifier.load_from_checkpoint(path).hparams["temperature"] == 1.5
     del content["hyper_parameters"]["temperature"]  # as older checkpoints
     torch.save(content, tmp_path / "old.ckpt")
     assert DigitClassifier.load_from_checkpoint(tmp_path / "old.ckpt").hparams["temperature"] == 1.0

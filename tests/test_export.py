@@ -1,12 +1,12 @@
 """`export`: the file, its promise about batches, and what is said where it cannot be made."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import Cli, Fails
 from torch import Tensor, nn
 
 import mnist_cnn
@@ -16,8 +16,6 @@ from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.export import ExportError, export
 from mnist_cnn.networks import MLP, ConvNet, CosineCNN, TutorialCNN
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 IMAGES = torch.randint(0, 256, (1000, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 NETWORKS = [
     TutorialCNN(channels=(3, 4), hidden=5),

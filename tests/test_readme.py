@@ -7,11 +7,12 @@ import runpy
 import shlex
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import Cli
 
 from mnist_cnn.cli import main
 
@@ -54,7 +55,7 @@ VERBS = list(  # also after torchrun and srun
 
 
 @pytest.mark.slow
-def test_the_commands_work_one_after_the_other(cli: Callable[..., None], tmp_path: Path) -> None:
+def test_the_commands_work_one_after_the_other(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mnist_cnn").symlink_to(ROOT / "mnist_cnn")
     trained = 0
     for line in block("commands"):
@@ -113,7 +114,7 @@ def test_a_command_of_the_docs_is_understood(command: str, capsys: pytest.Captur
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("my_module")
-def test_each_way_to_train_in_the_docs_runs_one_batch(cli: Callable[..., None]) -> None:
+def test_each_way_to_train_in_the_docs_runs_one_batch(cli: Cli) -> None:
     quick = [
         command
         for command in VERBS

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ def test_threads_are_told_to_fall_asleep_unless_the_user_said_otherwise(
     assert {name: os.environ[name] for name in names if name in os.environ} == (own or THREADS)
 
 
-def test_who_does_not_read_to_the_end_gets_no_error(tmp_path: Path) -> None:
+def test_who_does_not_read_to_the_end_gets_no_error() -> None:
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "mnist_cnn", "presets"]

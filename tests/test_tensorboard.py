@@ -1,15 +1,13 @@
 """What TensorBoard gets: curves, charts, settings, pictures; from runs that were killed, too."""
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
 import pytest
-import torch
 import yaml
-from conftest import UserNet, curves, event_files
+from conftest import Cli, Killed, UserNet, curves, dies_at, event_files
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata
@@ -17,7 +15,6 @@ from tensorboard.plugins.hparams import metadata
 from mnist_cnn import DigitClassifier
 from mnist_cnn.callbacks.hparams import COLUMNS, beginning, settings_of
 
-Cli = Callable[..., None]
 SMALL = (
     "--trainer.limit_train_batches=24",
     "--trainer.limit_val_batches=2",
@@ -65,26 +62,15 @@ def test_curves_of_all_stages_share_axis_and_chart_and_no_point_is_there_twice(
     assert [value for _, value in points["learning_rate"]] == pytest.approx([0.005] * 4 + [0.0025] * 5 + [0.00125])
 
 
-class Killed(BaseException):
-    """As if by kill -9."""
-
-
 def test_a_run_that_was_killed_has_the_curves_of_one_that_was_not(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ("fit", *SMALL, "--checkpoint.every_n_train_steps=5", "--figures.norms=true")
-    original = DigitClassifier.training_step
     cli(*command)
     whole = without_speed(curves(0))
     assert [step for step, _ in whole["norm/gradient"]] == [1, 5, 10, 15, 20, 25, 30, 35, 40, 45]
     # Before the first checkpoint, within an epoch, right after a checkpoint and a point, in the next epoch.
     for run, deadly in enumerate([2, 13, 15, 26], start=1):
-
-        def training_step(self: DigitClassifier, batch: tuple, batch_idx: int, deadly: int = deadly) -> torch.Tensor:
-            if self.global_step == deadly:
-                raise Killed
-            return original(self, batch, batch_idx)
-
         with monkeypatch.context() as patch:
-            patch.setattr(DigitClassifier, "training_step", training_step)
+            dies_at(deadly, patch)
             with pytest.raises(Killed):
                 cli(*command)
         cli(*command, "--ckpt_path=last")

@@ -35,7 +35,7 @@ def kills(root: Path, reference: Site, seconds: float, count: int, by_steps: boo
             phases[phase(site)] += 1
             print(f"kill {row.times} of {count}, {phase(site)}", file=sys.stderr, flush=True)
             row.check(readable(site), f"kill {row.times}: an unreadable checkpoint")
-            if rng.random() < 0.5:  # killed again, or left alone to its end
+            if row.times < count and rng.random() < 0.5:  # killed again, or left alone to its end
                 continue
             status = site.run(*RECIPE, *options, *LAST)
         row.check(status == 0, f"{site.folder.name} ended with {status}: {site.output()[-300:]}")

@@ -1,7 +1,9 @@
 """The tables of what was read: each difficulty, their sums, and what was said of pictures without a digit."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from experiments import markdown
 
 from examiner.difficulties import ALL
 from examiner.scoring import Marks, Picture, marks
@@ -21,7 +23,8 @@ def report(pictures: Sequence[Picture]) -> str:
         part = [one for one in pictures if one.layout == layout]
         if not part:
             continue
-        groups = {name: [one for one in part if one.difficulty == name] for name in _names(part)}
+        names = dict.fromkeys(one.difficulty for one in part)
+        groups = {name: [one for one in part if one.difficulty == name] for name in names}
         for kind in sorted({kinds[one.difficulty] for one in part}):
             groups[f"**all of kind {kind}**"] = [one for one in part if kinds[one.difficulty] == kind]
         if sum(name.startswith("**") for name in groups) == 1:
@@ -35,10 +38,6 @@ def report(pictures: Sequence[Picture]) -> str:
             lines = [[name, *_line([marks(one) for one in group], layout)] for name, group in groups.items()]
         tables.append(markdown([title, *header], lines))
     return "\n".join(tables)
-
-
-def _names(pictures: Sequence[Picture]) -> list[str]:
-    return list(dict.fromkeys(one.difficulty for one in pictures))
 
 
 def _line(found: Sequence[Marks], layout: str) -> list[str]:
@@ -70,11 +69,6 @@ def _nothing(pictures: Sequence[Picture]) -> list[str]:
     skipped = sum(not one.answers for one in pictures)
     counts = [str(sum(confidence >= least for confidence in highest)) for least in (0.5, 0.9)]
     return [str(len(pictures)), str(skipped), _mean(highest), *counts]
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table."""
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, ["---"] * len(header), *rows))
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -22,7 +22,9 @@ from mnist_cnn.reading.pictures import READ_SIDE, PictureError, from_image, read
 from mnist_cnn.reading.results import LAYOUTS
 
 Target = Callable[[random.Random], str]
-SCRATCH = Path(tempfile.mkdtemp())
+FOLDER = tempfile.TemporaryDirectory()
+"""Goes when the process ends."""
+SCRATCH = Path(FOLDER.name)
 
 
 def idx_reader(rng: random.Random) -> str:

@@ -3,12 +3,12 @@
 Libraries are imported where a side uses them: the peak memory of its process is measured.
 """
 
-import contextlib
 import io
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,20 +54,13 @@ def fit(seed: int, *arguments: str, test: bool = False) -> Result:
             super().before_fit()
             self.trainer.callbacks.insert(0, Clock())  # type: ignore[attr-defined]
 
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         options = [f"--seed_everything={seed}", "--data.val_size=0", f"--trainer.default_root_dir={folder}"]
         cli = run(["fit", *options, *arguments], ClockedCLI)
         result = {"epoch": min(b - a for a, b in itertools.pairwise(ticks)), "seconds": ticks[-1] - ticks[0]}
         if test:
             result["accuracy"] = cli.trainer.test(cli.model, cli.datamodule, verbose=False)[0]["accuracy/test"]
     return result
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what is printed to itself."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
 
 
 def bare_loop(seed: int) -> Result:
@@ -132,8 +125,6 @@ def preset(name: str) -> Side:
 
 
 DEFAULT = ("--trainer.accelerator=cpu", "--trainer.max_epochs=2")
-DDP = ("--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false")
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 RACES: dict[str, dict[str, Side]] = {
     "epoch": {
@@ -145,12 +136,6 @@ RACES: dict[str, dict[str, Side]] = {
         ),
         "bare_loop": Side("a bare loop over the same tensors", bare_loop, environment=THREADS),
         "torchvision": Side("torchvision `MNIST` + `ToTensor` + `DataLoader`", torchvision_loop),
-    },
-    "logging": {
-        "points": Side("`fit`, a point in TensorBoard every 50 steps", lambda seed: fit(seed, *DEFAULT)),
-        "none": Side(
-            "the same, none within an epoch", lambda seed: fit(seed, *DEFAULT, "--trainer.log_every_n_steps=1000")
-        ),
     },
     "ladder": {
         **{name: preset(name) for name in ("fast", "strong", "accurate")},
@@ -165,14 +150,6 @@ RACES: dict[str, dict[str, Side]] = {
         "fast_dev_run": Side(
             "`train.py fit --trainer.fast_dev_run=true`",
             command=(str(TRAIN_PY), "fit", "--trainer.fast_dev_run=true", "--trainer.accelerator=cpu"),
-        ),
-    },
-    "ddp": {
-        "one": Side("one process, one thread", lambda seed: fit(seed, *DDP), environment=ONE_THREAD),
-        "two": Side(
-            "two processes, one thread each",
-            lambda seed: fit(seed, *DDP, "--trainer.strategy=ddp", "--trainer.devices=2", "--data.batch_size=100"),
-            environment=ONE_THREAD,
         ),
     },
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import experiments
 import torch
+from experiments import markdown, percent
 
 from speed.sides import RACES, Result
 
@@ -41,20 +42,19 @@ def table(race: str, sides: dict[str, list[Result]]) -> str:
     measures = [key for key in COLUMNS if all(key in results[0] for results in sides.values())]
     clock = "seconds" if race == "ladder" else measures[0]
     header = ["", *(COLUMNS[key] for key in measures), "times the first", "rounds"]
-    lines = [header, ["---"] * len(header)]
+    rows = []
     for name, results in sides.items():
         ratios = [mine[clock] / base[clock] for mine, base in zip(results, first, strict=True)]
         cells = [cell(key, [result[key] for result in results]) for key in measures]
-        lines.append([RACES[race][name].title, *cells, f"{statistics.median(ratios):.2f}", str(len(results))])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        rows.append([RACES[race][name].title, *cells, f"{statistics.median(ratios):.2f}", str(len(results))])
+    return markdown(header, rows)
 
 
 def cell(measure: str, values: Sequence[float]) -> str:
     """Accuracies as mean ± standard deviation, all else as the median."""
-    if measure != "accuracy":
-        return f"{statistics.median(values):.{0 if measure in ('images', 'memory') else 2}f}"
-    deviation = f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{100 * statistics.mean(values):.2f}{deviation}%"
+    if measure == "accuracy":
+        return percent(values)
+    return f"{statistics.median(values):.{0 if measure in ('images', 'memory') else 2}f}"
 
 
 def plot(sides: dict[str, list[Result]], path: Path) -> None:

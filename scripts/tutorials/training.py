@@ -1,4 +1,4 @@
-"""Training runs that are measured after each epoch, stored and resumed: shared by `reproduce.py` and `study.py`."""
+"""Training runs that are measured after each epoch, stored and resumed."""
 
 import json
 import logging
@@ -238,6 +238,4 @@ def train(run: Run, data_dir: str | None, advance: Callable[[], None]) -> Result
         "software": {"torch": torch.__version__, "lightning": L.__version__},
         "threads": torch.get_num_threads(),
         "epochs": measures.epochs,
-        "probes": measures.probes,
-        "first_losses": measures.losses,
     }

@@ -2,20 +2,17 @@
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Cli, Fails
 from test_safety import SMALL, checkpoint
 
 from mnist_cnn import atomic
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
 from mnist_cnn.checkpoints import CheckpointError, find_to_resume, newest_run
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 
 
 class TestWriting:

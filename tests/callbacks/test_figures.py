@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from conftest import UserNet, curves
+from conftest import UserNet, curves, quiet_trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader
 from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 
-QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
 BATCHES = [(torch.randint(0, 256, (8, 1, 28, 28), dtype=torch.uint8), torch.arange(8)) for _ in range(7)]
 
 
@@ -27,7 +26,7 @@ def table(logger: Any) -> list[dict[str, str]]:
 
 
 def fit(model: DigitClassifier, **options: object) -> L.Trainer:
-    trainer = L.Trainer(**QUIET, enable_checkpointing=False, max_epochs=1, log_every_n_steps=3, **options)  # type: ignore[arg-type]
+    trainer = quiet_trainer(log_every_n_steps=3, **options)
     loader = DataLoader(BATCHES, batch_size=None)
     trainer.fit(model, loader, loader)
     return trainer
@@ -46,7 +45,7 @@ class TestLoggers:
         assert [step for step, _ in board["error/train"]] == [3, 6, 7]
         assert "validation/confusion_matrix" in curves(Path(loggers[1].log_dir), raw=True).Tags()["images"]
 
-    @pytest.mark.parametrize("options", [{"logger": False}, {"fast_dev_run": True}])
+    @pytest.mark.parametrize("options", [{"logger": False}, {"fast_dev_run": True, "logger": True}])
     def test_none(self, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         trainer = fit(DigitClassifier(UserNet()), callbacks=[TensorBoardFigures(norms=True)], **options)
@@ -55,7 +54,7 @@ class TestLoggers:
 
     def test_a_table_that_a_person_can_read(self, tmp_path: Path) -> None:
         model = DigitClassifier(UserNet())
-        trainers = [fit(model, logger=False), L.Trainer(**QUIET, logger=CSVLogger(tmp_path))]
+        trainers = [fit(model, logger=False), quiet_trainer(logger=CSVLogger(tmp_path))]
         for trainer in trainers:
             [result] = trainer.test(model, DataLoader(BATCHES, batch_size=None), verbose=False)
             assert set(result) == {"loss/test", "accuracy/test", "error/test", "calibration_error/test"}
@@ -76,9 +75,7 @@ class TestLoggers:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_training_digits_are_drawn_as_the_network_gets_them(
-    mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_digits_are_drawn_as_the_network_gets_them(mnist_dir: Path, tmp_path: Path) -> None:
     class Blank(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images * 0
@@ -86,15 +83,8 @@ def test_training_digits_are_drawn_as_the_network_gets_them(
     pictures = []
     for augment in (None, Blank()):
         logger = TensorBoardLogger(tmp_path)
-        trainer = L.Trainer(
-            **QUIET,
-            max_epochs=1,
-            limit_train_batches=2,
-            limit_val_batches=0,
-            logger=logger,
-            enable_checkpointing=False,
-            callbacks=[TensorBoardFigures(digits=1)],
-        )
+        callbacks = [TensorBoardFigures(digits=1)]
+        trainer = quiet_trainer(limit_train_batches=2, limit_val_batches=0, logger=logger, callbacks=callbacks)
         trainer.fit(DigitClassifier(UserNet()), DigitDataModule(data_dir=str(mnist_dir), augment=augment))
         [event] = curves(Path(logger.log_dir), raw=True).Images("training/digits")
         pictures.append(np.asarray(Image.open(io.BytesIO(event.encoded_image_string)))[:90])  # without the label

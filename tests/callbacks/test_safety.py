@@ -5,20 +5,17 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import processes
+from conftest import Cli, Fails, Killed, before_step, dies_at, processes
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import newest_run
 from mnist_cnn.cli import main
 from mnist_cnn.cli.runs import locked
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 SMALL = (
     "--trainer.limit_train_batches=12",
     "--trainer.limit_val_batches=2",
@@ -49,47 +46,38 @@ def same_training(one: dict, other: dict) -> bool:
     return equal and one["lr_schedulers"] == other["lr_schedulers"] and one["global_step"] == other["global_step"]
 
 
-class Killed(BaseException):
-    """As if by kill -9: no handler knows it."""
-
-
-def dies_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if self.global_step == step:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
-
-
 ACCUMULATED = ("--trainer.accumulate_grad_batches=2", *DROPOUT)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("step", "options"), [(3, DROPOUT), (18, AUGMENTED), (24, AUGMENTED), (12, ACCUMULATED), (15, ACCUMULATED)]
-)
+@pytest.mark.parametrize(("steps", "options"), [((3,), DROPOUT), ((18, 24), AUGMENTED), ((12, 15), ACCUMULATED)])
 def test_killed_within_an_epoch_and_resumed(
-    step: int, options: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    steps: tuple[int, ...],
+    options: tuple[str, ...],
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def last_epoch() -> list[str]:
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch 3/3")]
+
+    cli("fit", *SMALL, *options)  # how often is saved changes nothing
+    whole = last_epoch()
     command = ("fit", *SMALL, *options, "--checkpoint.every_n_train_steps=4")
     cli(*command)
-    with monkeypatch.context() as patch:
-        dies_at(step, patch)
-        with pytest.raises(Killed):
-            cli(*command)
-    assert checkpoint(1).exists() == (step > 4)
-    saved = content(1)["global_step"] if checkpoint(1).exists() else 0
-    assert step - 4 <= saved <= step
-    capsys.readouterr()
-    cli(*command, "--ckpt_path=last")
-    assert same_training(content(0), content(1))
-    assert same_training(content(0, "best"), content(1, "best"))
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch 3/3")]
-    cli("fit", *SMALL, *options)  # how often is saved changes nothing
-    assert lines == [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch 3/3")]
+    for run, step in enumerate(steps, start=2):
+        with monkeypatch.context() as patch:
+            dies_at(step, patch)
+            with pytest.raises(Killed):
+                cli(*command)
+        assert checkpoint(run).exists() == (step > 4)
+        saved = content(run)["global_step"] if checkpoint(run).exists() else 0
+        assert step - 4 <= saved <= step
+        capsys.readouterr()
+        cli(*command, "--ckpt_path=last")
+        assert same_training(content(1), content(run))
+        assert same_training(content(1, "best"), content(run, "best"))
+        assert last_epoch() == whole
 
 
 def rank(rank: int, folder: Path, port: int, command: tuple[str, ...], deadly_step: int | None) -> None:
@@ -99,14 +87,8 @@ def rank(rank: int, folder: Path, port: int, command: tuple[str, ...], deadly_st
     os.environ.update(place)
     sys.argv = ["scripts/train.py"]
     torch.set_num_threads(1)
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if rank == 1 and self.global_step == deadly_step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(self, batch, batch_idx)
-
-    DigitClassifier.training_step = training_step  # type: ignore[method-assign]
+    if rank == 1 and deadly_step is not None:
+        before_step(deadly_step, lambda: os.kill(os.getpid(), signal.SIGKILL), pytest.MonkeyPatch())
     main([*command])
 
 
@@ -189,22 +171,16 @@ def test_weights_that_are_not_finite_are_not_written(
         assert all(tensor.isfinite().all() for tensor in content(name=name)["state_dict"].values())
 
 
-def test_last_is_written_after_every_epoch_also_a_bad_one(cli: Cli) -> None:
-    cli("fit", *SMALL, "--checkpoint.mode=min")  # the first epoch stays the best
-    assert (content(name="best")["epoch"], content()["epoch"]) == (0, 2)
-
-
-def test_a_run_that_is_moved_keeps_its_best(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cli("fit", *SMALL, "--checkpoint.mode=min", "--trainer.default_root_dir=here")
+def test_last_is_written_after_every_epoch_and_a_run_that_is_moved_keeps_its_best(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("fit", *SMALL, "--checkpoint.mode=min")  # the first epoch stays the best
+    cli(*command, "--trainer.default_root_dir=here")
+    with monkeypatch.context() as patch:
+        patch.chdir("here")
+        assert (content(name="best")["epoch"], content()["epoch"]) == (0, 2)
     Path("here").rename("there")
-    cli(
-        "fit",
-        *SMALL,
-        "--checkpoint.mode=min",
-        "--trainer.default_root_dir=there",
-        "--trainer.max_epochs=4",
-        "--ckpt_path=last",
-    )
+    cli(*command, "--trainer.default_root_dir=there", "--trainer.max_epochs=4", "--ckpt_path=last")
     monkeypatch.chdir("there")
     assert (content(name="best")["epoch"], content()["epoch"]) == (0, 3)
 

@@ -5,51 +5,43 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Cli, before_step
 from test_safety import AUGMENTED, SMALL, checkpoint, content, same_training
 
 from mnist_cnn import DigitClassifier
 
-Cli = Callable[..., None]
 TRAIN = str(Path(__file__).parents[2] / "scripts" / "train.py")
 
 
-@pytest.mark.parametrize(("number", "step"), [(signal.SIGTERM, 0), (signal.SIGINT, 17), (signal.SIGINT, 23)])
 def test_a_signal_ends_training_with_its_state_saved(
-    number: signal.Signals, step: int, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ("fit", *SMALL, *AUGMENTED)  # step 23 is the last of an epoch, which ends before the run does
+    command = ("fit", *SMALL, *AUGMENTED)
     cli(*command)
-    capsys.readouterr()
-    with monkeypatch.context() as patch:
-        signal_at(step, number, patch)
-        with pytest.raises(SystemExit) as exit_info:
-            cli(*command)
-    assert exit_info.value.code == 128 + number
-    assert content(1)["global_step"] == step + 1
-    words = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
-    assert len(words) == 1
-    assert f"{checkpoint(1)} is saved, go on with the same command and --ckpt_path=last" in words[0]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    cli(*command, "--ckpt_path=last")
-    assert same_training(content(0), content(1))
-    assert same_training(content(0, "best"), content(1, "best"))
+    # Step 23 is the last of an epoch, which ends before the run does.
+    for run, (number, step) in enumerate([(signal.SIGTERM, 0), (signal.SIGINT, 17), (signal.SIGINT, 23)], start=1):
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            signal_at(step, number, patch)
+            with pytest.raises(SystemExit) as exit_info:
+                cli(*command)
+        assert exit_info.value.code == 128 + number
+        assert content(run)["global_step"] == step + 1
+        words = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
+        assert len(words) == 1
+        assert f"{checkpoint(run)} is saved, go on with the same command and --ckpt_path=last" in words[0]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        cli(*command, "--ckpt_path=last")
+        assert same_training(content(0), content(run))
+        assert same_training(content(0, "best"), content(run, "best"))
 
 
 def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
-    original = DigitClassifier.training_step
-
-    def training_step(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
-        if self.global_step == step:
-            for _ in range(times):
-                os.kill(os.getpid(), number)
-        return original(self, batch, batch_idx)
-
-    monkeypatch.setattr(DigitClassifier, "training_step", training_step)
+    before_step(step, lambda: [os.kill(os.getpid(), number) for _ in range(times)], monkeypatch)
 
 
 def test_a_second_signal_acts_at_once(
@@ -105,7 +97,8 @@ def test_a_signal_after_the_verdict_does_not_repeat_it(
 def test_a_signal_before_training_or_without_any(
     verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli("fit", *SMALL)
+    if verb == "test":
+        cli("fit", *SMALL)
     capsys.readouterr()
     monkeypatch.setattr("mnist_cnn.data.files.load", lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as exit_info:

@@ -1,7 +1,6 @@
 """Checkpoints found by name: of the package, of the newest run, of one that was cut off."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,6 @@ from mnist_cnn.checkpoints import (
     note_elsewhere,
     read_checkpoint,
 )
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 
 
 def saved_run(logs: Path, name: str, *files: str, age: int = 0) -> Path:

@@ -1,13 +1,12 @@
 """What a checkpoint or a config file from a stranger can do: nothing but end in an error."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import UserNet, written
+from conftest import Cli, Fails, UserNet, written
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import (
@@ -17,8 +16,6 @@ from mnist_cnn.checkpoints import (
     checkpoint_arguments,
 )
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 BEST = Path("lightning_logs/version_0/checkpoints/best.ckpt")
 TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
 VERBS = ("test", "validate", "predict", "fit")

@@ -3,10 +3,10 @@
 import inspect
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Fails
 from lightning.pytorch.callbacks import ModelCheckpoint
 from test_trainer_options import SMALL, TEST
 
@@ -34,14 +34,10 @@ FAILS = {
 }
 
 
-def names(options: list[str]) -> set[str]:
-    return {option.partition("=")[0] for option in options}
-
-
 def test_no_option_is_left_out() -> None:
     groups = {"checkpoint": ModelCheckpoint, "figures": TensorBoardFigures}
     known = {f"{group}.{name}" for group, kind in groups.items() for name in inspect.signature(kind).parameters}
-    assert names(shlex.split(WORKS)) == known
+    assert {option.partition("=")[0] for option in shlex.split(WORKS)} == known
 
 
 @pytest.mark.parametrize("option", shlex.split(WORKS))
@@ -59,11 +55,11 @@ def test_a_run_with_an_option_is_tested_and_gone_on_with_as_it_says(
     assert "errors in 40" in capsys.readouterr().out
 
 
-def test_a_best_one_that_was_not_kept_is_not_looked_for_in_vain(tiny: Path, fails: Callable[..., str]) -> None:
+def test_a_best_one_that_was_not_kept_is_not_looked_for_in_vain(tiny: Path, fails: Fails) -> None:
     main(["fit", *SMALL, "--checkpoint.save_top_k=0"])
     assert fails(main, TEST).endswith("kept its best checkpoint: give --ckpt_path=last")
 
 
 @pytest.mark.parametrize("option", FAILS)
-def test_what_cannot_work_ends_in_one_line(option: str, tiny: Path, fails: Callable[..., str]) -> None:
+def test_what_cannot_work_ends_in_one_line(option: str, tiny: Path, fails: Fails) -> None:
     assert re.search(FAILS[option], fails(main, ["fit", *SMALL, f"--{option}"]))

@@ -1,11 +1,11 @@
 """Options that choose a class."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Fails
 from test_trainer_options import SMALL
 
 from mnist_cnn.cli import main
@@ -24,9 +24,7 @@ BLAMED = {
 
 
 @pytest.mark.parametrize("options", BLAMED)
-def test_an_error_in_a_class_names_the_option_that_chose_it(
-    options: str, tiny: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_a_class_names_the_option_that_chose_it(options: str, tiny: Path, fails: Fails) -> None:
     words = ["fit", *SMALL, *options.split()]
     if "network" in options:
         words = [word for word in words if "hidden" not in word]

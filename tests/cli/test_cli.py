@@ -5,30 +5,22 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import TINY, checkpoint
+from conftest import TINY, Cli, Fails, checkpoint, curves
 from lightning.pytorch.loggers import TensorBoardLogger
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import mnist_cnn
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
 
 
 def same_weights(one: Path, other: Path) -> bool:
     states = [torch.load(path, weights_only=True)["state_dict"] for path in (one, other)]
     return all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-
-
-def events(run: int = 0) -> EventAccumulator:
-    return EventAccumulator(f"lightning_logs/version_{run}").Reload()
 
 
 def test_fast_dev_run_leaves_nothing_behind(cli: Cli) -> None:
@@ -56,7 +48,8 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
     assert "tensorboard --logdir lightning_logs" in output.out
     assert "Warning" not in output.err
 
-    tags = events().Tags()
+    events = curves(raw=True)
+    tags = events.Tags()
     assert set(tags["scalars"]) >= {
         *(f"{metric}/{stage}" for metric in ("accuracy", "loss") for stage in ("train", "val")),
         *(f"error/{stage}" for stage in ("train", "val")),
@@ -75,12 +68,12 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
         "training/digits",
     }
     assert tags["graph"]
-    assert "_hparams_/session_start_info" in events().summary_metadata
-    assert "custom_scalars__config__" in events().summary_metadata
+    assert "_hparams_/session_start_info" in events.summary_metadata
+    assert "custom_scalars__config__" in events.summary_metadata
 
 
 def test_test_validate_and_predict_take_the_newest_run(
-    cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]
+    cli: Cli, fails: Fails, mnist_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli("fit", "--trainer.max_epochs=1", "--trainer.limit_train_batches=60")
     cli("fit", *TINY)
@@ -98,9 +91,10 @@ def test_test_validate_and_predict_take_the_newest_run(
         assert float(accuracy) == pytest.approx(100 - 100 * int(errors) / number, abs=0.006)
         assert float(low) < float(accuracy) < float(high)
     assert int(both[0][1]) - 15 <= int(both[1][1]) <= int(both[0][1])
-    assert [event.step for event in events(0).Scalars("accuracy/test")] == [60]
-    assert [event.step for event in events(0).Images("test/confusion_matrix")] == [60]
-    error = events(0).Scalars("calibration_error/test")[0].value
+    points = curves()
+    assert [step for step, _ in points["accuracy/test"]] == [60]
+    assert [event.step for event in curves(raw=True).Images("test/confusion_matrix")] == [60]
+    error = points["calibration_error/test"][0][1]
     assert f"expected calibration error: {error:.2%}" in output
     assert sorted(Path("lightning_logs").iterdir()) == [Path(f"lightning_logs/version_{i}") for i in (0, 1)]
 
@@ -117,17 +111,12 @@ def test_test_validate_and_predict_take_the_newest_run(
     cli("predict", "--ckpt_path=last", "--predictions.output=out/p.csv")
     with Path("out/p.csv").open() as file:
         rows = list(csv.DictReader(file))
-    labels = mnist_cnn.data.files.load("MNIST", next(iter_data_dirs()), train=False)[1].tolist()
+    labels = mnist_cnn.data.files.load("MNIST", mnist_dir, train=False)[1].tolist()
     assert len(rows) == 10_000
     wrong = sum(int(row["digits"]) != label for row, label in zip(rows, labels, strict=True))
     cli("test", f"--ckpt_path={checkpoint(1, 'last')}")
     assert f"{wrong} errors in 10,000" in capsys.readouterr().out
     assert sorted(Path().rglob("*.ckpt")) == before
-
-
-def iter_data_dirs():
-    config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
-    yield Path(config["data"]["data_dir"])
 
 
 @pytest.mark.parametrize("val_size", [5000, 0])
@@ -163,7 +152,7 @@ def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.Capt
     assert "nothing was validated" in output.out
     assert "Warning" not in output.err
     assert same_weights(checkpoint(name="best"), checkpoint(name="last"))
-    assert "accuracy/train" in events().Tags()["scalars"]
+    assert "accuracy/train" in curves()
 
 
 @pytest.mark.slow

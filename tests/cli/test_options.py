@@ -2,20 +2,15 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import TINY, UserNet, checkpoint
+from conftest import TINY, Cli, UserNet, checkpoint
 
-import mnist_cnn
 from mnist_cnn import DigitClassifier
 from mnist_cnn.cli import main
-
-Cli = Callable[..., None]
-CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
 
 
 def test_the_user_s_own_network_by_class_path(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,8 +54,7 @@ def test_sizes_scaling_and_initialization_by_option(cli: Cli) -> None:
     assert [tuple(p.shape) for p in network.parameters() if p.ndim > 1][-2:] == [(20, 8 * 7 * 7), (10, 20)]
     assert network.scale.scaling == "raw"
     cli("test", "--ckpt_path=best", "--trainer.limit_test_batches=2")
-    preset = next(path for path in CONFIGS if path.stem == "mnist_plus_1")
-    cli("fit", *TINY, "--config", str(preset), "--model.network.scaling=unit")
+    cli("fit", *TINY, "--config=mnist_plus_1", "--model.network.scaling=unit")
     saved = torch.load(checkpoint(1), weights_only=True)["hyper_parameters"]["network"]["init_args"]
     assert (saved["scaling"], saved["initialization"], saved["blocks"]) == ("unit", "dezero", [[1]])
 
@@ -110,11 +104,6 @@ def test_logs_go_where_default_root_dir_says(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / checkpoint()).exists()
     cli("test", "--ckpt_path=best", "--trainer.default_root_dir=elsewhere", "--trainer.limit_test_batches=2")
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
-
-
-def test_without_a_logger(cli: Cli) -> None:
-    cli("fit", *TINY, "--trainer.logger=false", "--trainer.enable_progress_bar=false")
-    assert Path("checkpoints/best.ckpt").exists()
 
 
 @pytest.mark.parametrize(

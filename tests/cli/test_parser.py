@@ -1,16 +1,12 @@
 """Wrong arguments and config files: one line that says what is right."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Cli, Fails
 
 from mnist_cnn.cli import main
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
-
 
 BAD_ARGUMENTS = [
     (["frob"], "there is no verb 'frob'"),

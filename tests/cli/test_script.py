@@ -1,10 +1,10 @@
 """Scripts as typed functions."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from conftest import Fails
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from mnist_cnn.cli.script import run_script
@@ -83,7 +83,7 @@ def test_what_is_not_known_is_handed_on_as_it_is() -> None:
     ],
     ids=lambda value: " ".join(value)[:40],
 )
-def test_a_wrong_word_is_one_line(typed: list[str], message: str, fails: Callable[..., str]) -> None:
+def test_a_wrong_word_is_one_line(typed: list[str], message: str, fails: Fails) -> None:
     assert fails(run_script, whole, typed) == f"error: {message}"
     assert "--config is missing" in fails(run_script, open_ended, ["--members=2"])
 

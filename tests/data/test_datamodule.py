@@ -1,9 +1,9 @@
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import Cli, Fails
 from lightning import seed_everything
 from modules import module, running
 from PIL import Image
@@ -85,11 +85,6 @@ def test_val_size_0_trains_on_everything(mnist_dir: Path) -> None:
     assert data.val_dataloader() == []
 
 
-def test_val_size_that_leaves_nothing_is_an_error(mnist_dir: Path) -> None:
-    with pytest.raises(DataError, match=r"val_size=60000 leaves nothing to train on: MNIST has 60,000"):
-        module(mnist_dir, val_size=60_000)
-
-
 def test_a_loader_before_setup_is_an_error() -> None:
     with pytest.raises(DataError, match="setup"):
         DigitDataModule().train_dataloader()
@@ -106,7 +101,7 @@ def test_only_training_batches_are_augmented(mnist_dir: Path) -> None:
     assert data.on_after_batch_transfer(batch, 0) is batch
 
 
-def test_options_of_predict_are_refused_elsewhere(mnist_dir: Path, cli: Callable[..., None], fails: Callable) -> None:
+def test_options_of_predict_are_refused_elsewhere(mnist_dir: Path, cli: Cli, fails: Fails) -> None:
     Image.new("L", (9, 9)).save("digit.png")
     for stage in ("fit", "validate", "test"):
         with pytest.raises(DataError, match=rf"--data.pictures is for predict, and {stage} takes the images of MNIST"):
@@ -131,7 +126,7 @@ def test_mnist_is_never_unpacked_among_pictures(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_augmentation_by_the_command_line(cli: Callable[..., None]) -> None:
+def test_augmentation_by_the_command_line(cli: Cli) -> None:
     tiny = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1", "--trainer.max_epochs=1"]
     cli("fit", "--data.augment=RandomAffine", "--data.augment.degrees=20", *tiny)
     config = Path("lightning_logs/version_0/config.yaml").read_text()
@@ -176,8 +171,3 @@ def test_the_example_of_the_graph_is_not_augmented(mnist_dir: Path) -> None:
 def test_without_pictures_the_test_digits_are_predicted(mnist_dir: Path) -> None:
     data = module(mnist_dir, "predict", batch_size=5000)
     assert next(iter(data.predict_dataloader()))[1][:3].tolist() == [7, 2, 1]
-
-
-def test_pictures_are_not_remembered_in_checkpoints() -> None:
-    data = DigitDataModule(pictures="photos", layout="row")
-    assert set(data.hparams) == {"dataset", "batch_size", "val_size"}

@@ -2,24 +2,18 @@
 
 import csv
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from drawn import digits, saved
+from conftest import Cli, Fails
+from drawn import Mnist, digits, saved
 from PIL import Image
-from torch import Tensor
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import PRETRAINED, read_checkpoint
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.reading import sighting
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
-Mnist = tuple[Tensor, Tensor]
-
 
 LETTERS = {"alef": 0, "beth": 1}
 """Classes with names of their own, and the digits of MNIST that stand for them."""

@@ -1,14 +1,13 @@
 """Labelled pictures: found, read, cached, held out; learned from and tested on from the command line."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from drawn import digits, enlarged, finished, on_paper, saved
+from conftest import Cli, Fails
+from drawn import Mnist, digits, enlarged, finished, on_paper, saved
 from PIL import Image
-from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from mnist_cnn import DigitDataModule
@@ -18,10 +17,6 @@ from mnist_cnn.data.files import DataError
 from mnist_cnn.data.labelled import as_classes, joined_classes, only_classes, read_labelled
 from mnist_cnn.data.labels import find_labels
 from mnist_cnn.networks import DIGITS
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
-Mnist = tuple[Tensor, Tensor]
 
 
 def page(mnist: Mnist, *labels: int) -> Image.Image:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from drawn import Mnist
 from modules import module, running
 from PIL import Image
 
@@ -13,13 +14,13 @@ from mnist_cnn.data import files, rendered
 from mnist_cnn.data.files import DataError
 
 
-def own_digits(mnist: tuple[torch.Tensor, torch.Tensor], digit: int) -> torch.Tensor:
+def own_digits(mnist: Mnist, digit: int) -> torch.Tensor:
     """Five of MNIST's digits, a little paler, so that they are told from it: uint8 [5, 1, 28, 28]."""
     images = mnist[0][mnist[1] == digit][:5]
     return images - images // 4
 
 
-def labelled_folder(mnist: tuple[torch.Tensor, torch.Tensor], folder: Path) -> Path:
+def labelled_folder(mnist: Mnist, folder: Path) -> Path:
     """Some 3s and 7s as files."""
     for digit in (3, 7):
         (folder / str(digit)).mkdir(parents=True)
@@ -28,9 +29,7 @@ def labelled_folder(mnist: tuple[torch.Tensor, torch.Tensor], folder: Path) -> P
     return folder
 
 
-def test_a_test_of_labelled_pictures_needs_no_data_set(
-    mnist: tuple[torch.Tensor, torch.Tensor], tmp_path: Path
-) -> None:
+def test_a_test_of_labelled_pictures_needs_no_data_set(mnist: Mnist, tmp_path: Path) -> None:
     folder = labelled_folder(mnist, tmp_path / "mine")
     data = DigitDataModule(labelled=folder, data_dir=tmp_path / "none")
     data.trainer = running("test")
@@ -46,7 +45,7 @@ def test_a_test_of_labelled_pictures_needs_no_data_set(
 
 @pytest.mark.parametrize(("val_size", "held_out"), [(1, 2), (5000, 2), (0, 0)])
 def test_of_labelled_pictures_a_part_is_held_out_where_anything_is(
-    val_size: int, held_out: int, mnist: tuple[torch.Tensor, torch.Tensor], mnist_dir: Path, tmp_path: Path
+    val_size: int, held_out: int, mnist: Mnist, mnist_dir: Path, tmp_path: Path
 ) -> None:
     folder = labelled_folder(mnist, tmp_path / "mine")
     data = module(mnist_dir, labelled=str(folder), val_size=val_size, mixed=300)

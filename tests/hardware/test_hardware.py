@@ -1,9 +1,9 @@
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Cli
 
 from mnist_cnn import cli as command_line
 from mnist_cnn import hardware
@@ -26,7 +26,7 @@ def precision() -> str:
 
 
 def test_a_preset_falls_back_with_one_line(
-    cli: Callable[..., None], preset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cli: Cli, preset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(settings, "has_bfloat16", lambda accelerator: False)
     cli(*TINY, preset)
@@ -36,7 +36,7 @@ def test_a_preset_falls_back_with_one_line(
 
 @pytest.mark.parametrize(("hardware_has_it", "option"), [(True, ()), (False, ("--trainer.precision=bf16-mixed",))])
 def test_hardware_or_the_user_keeps_bfloat16(
-    cli: Callable[..., None], preset: str, monkeypatch: pytest.MonkeyPatch, hardware_has_it: bool, option: tuple
+    cli: Cli, preset: str, monkeypatch: pytest.MonkeyPatch, hardware_has_it: bool, option: tuple
 ) -> None:
     monkeypatch.setattr(settings, "has_bfloat16", lambda accelerator: hardware_has_it)
     cli(*TINY, preset, *option)
@@ -74,7 +74,7 @@ def test_an_absent_gpu_is_looked_for_once(
     ("library", "network", "lines"), [(None, "TutorialCNN", 1), (None, "MLP", 0), (1, "TutorialCNN", 0)]
 )
 def test_a_missing_compiler_is_named_in_one_line(
-    cli: Callable[..., None],
+    cli: Cli,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     library: object,
@@ -87,7 +87,7 @@ def test_a_missing_compiler_is_named_in_one_line(
     assert capsys.readouterr().out.count("C++ compiler") == lines
 
 
-def test_a_profiler_of_the_user_s_own_stays(cli: Callable[..., None], mnist_dir: Path) -> None:
+def test_a_profiler_of_the_user_s_own_stays(cli: Cli, mnist_dir: Path) -> None:
     for option, kind in (((), "NoProfiler"), (("--trainer.profiler=simple",), "SimpleProfiler")):
         data = f"--data.data_dir={mnist_dir}"
         trainer = command_line.run([*TINY, "--trainer.accelerator=cpu", data, *option]).trainer

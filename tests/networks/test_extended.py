@@ -1,10 +1,11 @@
 """A network that learns more beside what it knew."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Cli, Fails
+from drawn import Mnist
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.checkpoints import PRETRAINED
@@ -12,8 +13,6 @@ from mnist_cnn.networks import DIGITS, ConvNet, CosineCNN, Extended
 from mnist_cnn.reading.models import load_classifier
 from mnist_cnn.tasks.weights import extended as remembering
 from mnist_cnn.tasks.weights import with_classes
-
-Mnist = tuple[torch.Tensor, torch.Tensor]
 
 
 def test_it_begins_with_the_answers_that_there_were(mnist: Mnist) -> None:
@@ -85,7 +84,7 @@ def test_it_learns_further_classes_and_keeps_those_it_knew(mnist: Mnist) -> None
     assert extended.alone()(images).shape == (200, 11)
 
 
-def test_from_fit_to_a_file_and_on(cli: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_fit_to_a_file_and_on(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=3", "--data.val_size=200"]
     begin = ["--model.weights=pretrained", "--model.remember=true", "--model.learning_rate=0.0001"]
     cli("fit", *small, *begin)
@@ -106,7 +105,7 @@ def test_from_fit_to_a_file_and_on(cli: Callable[..., None], capsys: pytest.Capt
     assert out.count("network: Extended, 468,229 parameters") == 2
 
 
-def test_for_whom_it_is_not(cli: Callable[..., None], fails: Callable[..., str]) -> None:
+def test_for_whom_it_is_not(cli: Cli, fails: Fails) -> None:
     with pytest.raises(ValueError, match="remember is for a run that starts from weights: give these, too"):
         DigitClassifier(remember=True)
     assert "give these, too" in fails(cli, "fit", "--model.remember=true")

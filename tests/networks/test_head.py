@@ -1,16 +1,9 @@
 """The last layer made to fit other classes."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor
 
 from mnist_cnn.networks import DIGITS, MLP, CosineCNN, HeadError, fit_head
-
-Cli = Callable[..., None]
-Fails = Callable[..., str]
-Mnist = tuple[Tensor, Tensor]
 
 
 def test_a_head_keeps_the_classes_that_it_knew() -> None:

@@ -84,7 +84,7 @@ def test_a_blank_sheet_has_no_digit(port: int) -> None:
     assert answer["boxes"] == answer["confidences"] == answer["images"] == answer["probabilities"] == []
 
 
-def test_many_at_once_get_their_own_answers(port: int, model: DigitClassifier, digits: torch.Tensor) -> None:
+def test_many_at_once_get_their_own_answers(port: int, digits: torch.Tensor) -> None:
     answers: dict[int, Any] = {}
 
     def ask(i: int) -> None:
@@ -100,7 +100,7 @@ def test_many_at_once_get_their_own_answers(port: int, model: DigitClassifier, d
 
 
 def test_the_network_is_chosen_while_it_runs(
-    tmp_path: Path, model: DigitClassifier, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(networks, "_load", lambda file, own: torch.load(file, weights_only=False))
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from browsed import boxes, canned, draw, ink, photo, shares
+from drawn import Mnist
 from PIL import Image
 from served import running
 
-from mnist_cnn.data import files
 from mnist_cnn.page.keep import Kept
 from mnist_cnn.page.networks import Networks
 
@@ -28,11 +27,6 @@ ZERO = [(0.5 + 0.2 * math.sin(t / 4), 0.5 - 0.3 * math.cos(t / 4)) for t in rang
 ONE = [(0.5, 0.2 + 0.06 * t) for t in range(11)]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def mnist(mnist_dir: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    return files.load("MNIST", mnist_dir, train=True)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +198,7 @@ def test_it_is_said_while_a_picture_is_read(page: Any) -> None:
     sync_api.expect(page.locator("#working")).to_be_hidden()
 
 
-def test_files_are_chosen_dropped_and_pasted(page: Any, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_files_are_chosen_dropped_and_pasted(page: Any, mnist: Mnist) -> None:
     expect = sync_api.expect
     page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": photo(mnist, 0)})
     expect(page.locator("#digits")).to_have_text("0")

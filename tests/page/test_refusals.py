@@ -1,10 +1,11 @@
 """The page to draw on, over HTTP: bad pictures, requests that mean harm, and what keeps it from starting."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Fails
 from served import Fixed, png, request, running, untrained
 
 from mnist_cnn.page import app, server
@@ -107,7 +108,7 @@ def test_on_all_addresses_it_answers_to_figures_and_to_no_other_name() -> None:
 
 
 def test_what_keeps_it_from_starting_is_said_in_one_line(
-    fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, port: int
+    fails: Fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, port: int
 ) -> None:
     def start(*options: str) -> None:
         server.main(["--no-open", *options])

@@ -5,16 +5,13 @@ import itertools
 import cv2
 import numpy as np
 import pytest
-import torch
-from drawn import enlarged, finished, on_paper
+from drawn import Mnist, enlarged, finished, on_paper
 
 from mnist_cnn.networks.detector import continued
 from mnist_cnn.reading.looking import SCORE, look
 from mnist_cnn.reading.models import pretrained_detector
 from mnist_cnn.reading.results import LAYOUTS
 from mnist_cnn.reading.sighting import Sighting
-
-Mnist = tuple[torch.Tensor, torch.Tensor]
 
 
 def digit(mnist: Mnist, label: int, height: int) -> np.ndarray:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-import torch
+from drawn import Mnist
 
 from mnist_cnn.reading.form import mnist_form, to_mnist
 
 
-def test_digits_of_mnist_stay_bit_for_bit(mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_digits_of_mnist_stay_bit_for_bit(mnist: Mnist) -> None:
     for digit in mnist[0][:200, 0].numpy():
         picture = np.repeat(digit[..., None], 3, axis=2)
         for shown in (picture, 255 - picture):
@@ -14,7 +14,7 @@ def test_digits_of_mnist_stay_bit_for_bit(mnist: tuple[torch.Tensor, torch.Tenso
             assert (form == digit).all()
 
 
-def test_other_pictures_of_that_size_are_none_of_mnist(mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_other_pictures_of_that_size_are_none_of_mnist(mnist: Mnist) -> None:
     digit = np.repeat(mnist[0][0, 0].numpy()[..., None], 3, axis=2)
     coloured = digit.copy()
     coloured[10, 10] = (200, 10, 10)
@@ -23,7 +23,7 @@ def test_other_pictures_of_that_size_are_none_of_mnist(mnist: tuple[torch.Tensor
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-def test_ink_gets_its_size_and_place(mnist: tuple[torch.Tensor, torch.Tensor], scale: int) -> None:
+def test_ink_gets_its_size_and_place(mnist: Mnist, scale: int) -> None:
     alike = []
     for digit in mnist[0][:100, 0].numpy():
         ink = np.kron(digit / 255, np.ones((scale, scale))).astype(np.float32)

@@ -3,13 +3,13 @@
 import csv
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from drawn import enlarged, finished, nearest_mean, on_paper
+from conftest import Cli, Fails, saved_as
+from drawn import Mnist, enlarged, finished, nearest_mean, on_paper
 from PIL import Image
 
 from mnist_cnn import read_digits
@@ -18,26 +18,18 @@ from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.reading.pictures import PictureError
 from mnist_cnn.tasks.classifier import DigitClassifier
 
-Cli = Callable[..., None]
-Fails = Callable[..., str]
-
 
 @pytest.fixture(scope="module")
-def model(mnist: tuple[torch.Tensor, torch.Tensor]) -> DigitClassifier:
+def model(mnist: Mnist) -> DigitClassifier:
     return nearest_mean(*mnist)
 
 
 @pytest.fixture
 def checkpoint(model: DigitClassifier, tmp_path: Path) -> Path:
-    import lightning as L
-
-    trainer = L.Trainer(logger=False, accelerator="cpu", enable_checkpointing=False)
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(tmp_path / "nearest.ckpt")
-    return tmp_path / "nearest.ckpt"
+    return saved_as(tmp_path / "nearest.ckpt", model)
 
 
-def picture(mnist: tuple[torch.Tensor, torch.Tensor], label: int) -> Image.Image:
+def picture(mnist: Mnist, label: int) -> Image.Image:
     images, labels = mnist
     digits = images[labels == label, 0]
     typical = (digits - digits.float().mean(dim=0)).square().sum(dim=(1, 2)).argmin()
@@ -51,7 +43,7 @@ def rows(path: str = "predictions.csv") -> list[dict[str, str]]:
 
 
 def test_a_folder_of_pictures_good_and_bad(
-    cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], capsys: pytest.CaptureFixture[str]
+    cli: Cli, checkpoint: Path, mnist: Mnist, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = Path("photos")
     (folder / "more").mkdir(parents=True)
@@ -83,7 +75,7 @@ def test_a_folder_of_pictures_good_and_bad(
 def test_a_file_name_is_one_field_and_leads_nowhere(
     cli: Cli,
     checkpoint: Path,
-    mnist: tuple[torch.Tensor, torch.Tensor],
+    mnist: Mnist,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -99,9 +91,7 @@ def test_a_file_name_is_one_field_and_leads_nowhere(
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == sorted([name, "inner"])
 
 
-def test_a_row_and_several_places(
-    cli: Cli, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_row_and_several_places(cli: Cli, checkpoint: Path, mnist: Mnist, capsys: pytest.CaptureFixture[str]) -> None:
     side_by_side = np.concatenate([np.asarray(picture(mnist, label)) for label in (0, 6, 1)], axis=1)
     Image.fromarray(side_by_side).save("row.png")
     places = "--data.pictures=[row.png,ro*.png]"
@@ -113,7 +103,7 @@ def test_a_row_and_several_places(
     assert "061" in capsys.readouterr().out
 
 
-def test_a_page_has_a_line_for_each_row(cli: Cli, mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_a_page_has_a_line_for_each_row(cli: Cli, mnist: Mnist) -> None:
     lines = [
         np.concatenate([np.asarray(picture(mnist, d))[40:240, 20:200] for d in row], axis=1) for row in ((0, 6), (1, 0))
     ]
@@ -147,9 +137,7 @@ def test_nothing_to_predict_is_an_error_and_writes_nothing(cli: Cli, fails: Fail
         assert f"'{name}' would not be in the format of its name: end it with .csv" in line
 
 
-def test_no_picture_is_overwritten_by_a_contact_sheet(
-    cli: Cli, fails: Fails, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor]
-) -> None:
+def test_no_picture_is_overwritten_by_a_contact_sheet(cli: Cli, fails: Fails, checkpoint: Path, mnist: Mnist) -> None:
     Path("mine").mkdir()
     picture(mnist, 3).save("mine/a.png")
     before = Path("mine/a.png").read_bytes()
@@ -176,7 +164,7 @@ def test_an_unreadable_file_is_named(cli: Cli, fails: Fails, checkpoint: Path) -
 
 
 def test_read_digits_takes_whatever_holds_a_picture(
-    model: DigitClassifier, checkpoint: Path, mnist: tuple[torch.Tensor, torch.Tensor], tmp_path: Path
+    model: DigitClassifier, checkpoint: Path, mnist: Mnist, tmp_path: Path
 ) -> None:
     image = picture(mnist, 6)
     path = tmp_path / "six.png"
@@ -202,7 +190,7 @@ def test_read_digits_takes_whatever_holds_a_picture(
     assert read_digits([], model=model) == []
 
 
-def test_boxes_are_in_pixels_of_the_file_and_can_be_drawn(mnist: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_boxes_are_in_pixels_of_the_file_and_can_be_drawn(mnist: Mnist) -> None:
     image = picture(mnist, 6)
     large = image.resize((image.width * 10, image.height * 10))  # more than is read
     small, whole = read_digits(image), read_digits(large)
@@ -214,9 +202,7 @@ def test_boxes_are_in_pixels_of_the_file_and_can_be_drawn(mnist: tuple[torch.Ten
     assert whole.rows[0].box == tuple(whole.boxes[0].tolist())
 
 
-def test_the_bundled_networks_vote_and_another_classifier_decides_alone(
-    model: DigitClassifier, mnist: tuple[torch.Tensor, torch.Tensor]
-) -> None:
+def test_the_bundled_networks_vote_and_another_classifier_decides_alone(mnist: Mnist) -> None:
     class Nine(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.eye(10)[9].expand(len(images), 10) * 20

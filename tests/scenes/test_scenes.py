@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from drawn import Mnist
 
 from mnist_cnn.data.scenes import collate
 from mnist_cnn.scenes import arrangement, glyphs, letters, marks, surface, templates, words
@@ -12,7 +13,7 @@ from mnist_cnn.scenes.sheet import Sheet
 
 
 @pytest.fixture(scope="module")
-def pool(mnist: tuple[torch.Tensor, torch.Tensor]) -> Pool:
+def pool(mnist: Mnist) -> Pool:
     images, labels = mnist
     return Pool(list(glyphs.write_all(images[:500, 0].numpy(), labels[:500].numpy(), 300)))
 

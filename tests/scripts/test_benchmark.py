@@ -9,6 +9,7 @@ from typing import Any
 import benchmark
 import pytest
 import torch
+from conftest import Fails
 from speed import peers, sides
 
 from mnist_cnn.cli.script import run_script
@@ -91,13 +92,13 @@ def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], "--races=[nonsense]: give a list, each item epoch, ladder, startup, ddp or logging"),
+        (["nonsense"], "--races=[nonsense]: give a list, each item epoch, ladder or startup"),
         (["epoch", "--rounds=0"], "--rounds=0: give a whole number above 0"),
         (["epoch", "--sides", "nobody"], "--sides names none of fit, fit_bf16, "),
         (["--round=3"], "unrecognized arguments: --round=3 (did you mean --rounds?)"),
     ],
 )
-def test_wrong_arguments(arguments: list[str], message: str, fails: Callable[..., str]) -> None:
+def test_wrong_arguments(arguments: list[str], message: str, fails: Fails) -> None:
     assert message in fails(run_script, benchmark.main, arguments)
 
 
@@ -114,7 +115,7 @@ def test_emulated_bfloat16_takes_part_where_it_is_asked_for(
 
 @pytest.mark.slow
 def test_fit_is_timed_and_tested(
-    monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, mnist_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(files, "default_data_dir", lambda: mnist_dir)
     result = sides.fit(0, "--trainer.limit_train_batches=3", "--trainer.max_epochs=2", "--trainer.accelerator=cpu")

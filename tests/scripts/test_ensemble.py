@@ -1,27 +1,26 @@
 """`scripts/ensemble.py`, with members of two batches."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import ensemble
 import pytest
 import torch
+from conftest import Cli, Fails
 
 from mnist_cnn.cli.script import run_script
 
 CONFIG = str(Path(ensemble.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
-Fails = Callable[..., str]
 
 
 @pytest.fixture
-def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.chdir(tmp_path)
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
     return lambda *arguments: run_script(ensemble.main, [f"--config={CONFIG}", "--output=out", *others, *arguments])
 
 
 def test_members_are_trained_once_and_averaged(
-    call: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fails: Fails
+    call: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fails: Fails
 ) -> None:
     call("--members=2")
     first = capsys.readouterr().out
@@ -58,5 +57,5 @@ def test_the_mean_can_be_right_where_single_members_err() -> None:
         (["--config=none.yaml"], "no config file 'none.yaml'"),
     ],
 )
-def test_wrong_arguments(call: Callable[..., None], fails: Fails, arguments: list[str], message: str) -> None:
+def test_wrong_arguments(call: Cli, fails: Fails, arguments: list[str], message: str) -> None:
     assert message in fails(call, *arguments)

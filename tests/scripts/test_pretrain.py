@@ -1,12 +1,12 @@
 """The weights that come with the package, and `scripts/pretrain.py`, which makes them."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pretrain
 import pytest
 import torch
+from conftest import Cli, Fails
 from drawn import enlarged, finished, on_paper
 
 from mnist_cnn import DigitClassifier, read_digits
@@ -15,12 +15,10 @@ from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import files
 
 CONFIG = str(Path(pretrain.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
-Cli = Callable[..., None]
-Fails = Callable[..., str]
 
 
 @pytest.fixture
-def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.chdir(tmp_path)
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
     return lambda *arguments: run_script(pretrain.main, [f"--config={CONFIG}", "--folder=run", *others, *arguments])
@@ -55,9 +53,7 @@ def test_pictures_are_read_right_after_installation(cli: Cli, mnist_dir: Path) -
     assert readings[0].confidence == read_digits(pages[0], checkpoint="pretrained").confidence
 
 
-def test_a_run_becomes_weights_once(
-    call: Callable[..., None], fails: Fails, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_becomes_weights_once(call: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
     call("--output=new/weights.ckpt")
     first = capsys.readouterr().out
     assert re.search(r"MNIST test set: accuracy \d.* errors in 10,000", first)
@@ -87,7 +83,7 @@ def test_a_run_becomes_weights_once(
         (["--nope=1"], "unrecognized arguments: --nope=1"),
     ],
 )
-def test_wrong_arguments(call: Callable[..., None], fails: Fails, arguments: list[str], message: str) -> None:
+def test_wrong_arguments(call: Cli, fails: Fails, arguments: list[str], message: str) -> None:
     assert message in fails(call, "--trainer.limit_val_batches=1", *arguments)
 
 
@@ -98,7 +94,7 @@ def test_networks_that_are_too_large_are_not_bundled(fails: Fails, tmp_path: Pat
 
 
 def test_a_detector_becomes_weights_calibrated_on_its_own_validation_glyphs(
-    call: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    call: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pretrain, "SCENES", 4)
     small = ["--data.glyphs=400", "--data.scenes=8", "--data.val_scenes=2", "--data.batch_size=4"]
@@ -113,7 +109,7 @@ def test_a_detector_becomes_weights_calibrated_on_its_own_validation_glyphs(
     assert f"written: new.ckpt, {Path('new.ckpt').stat().st_size:,} bytes" in printed
 
 
-def test_a_recognizer_becomes_weights_in_half_precision(call: Callable[..., None]) -> None:
+def test_a_recognizer_becomes_weights_in_half_precision(call: Cli) -> None:
     small = ["--data.glyphs=400", "--data.scenes=8", "--data.val_scenes=2", "--data.batch_size=4"]
     options = ["--data.num_workers=0", "--trainer.max_epochs=1", "--model.weights=pretrained", "--output=new.ckpt"]
     call("--config=recognizer", *small, *options)

@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import experiments
@@ -11,23 +10,19 @@ import pytest
 import reproduce
 import torch
 import yaml
-from torch import nn
+from conftest import Cli, Fails
 from tutorials import measures, training
 
 from mnist_cnn import DigitClassifier
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.networks import MLP
 
-Call = Callable[..., None]
-Fails = Callable[..., str]
-
 
 @pytest.fixture
-def tiny(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+def tiny(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Calls `main` of a script with little training and less testing, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training, "TRAIN_BATCHES", 3)
-    monkeypatch.setattr(measures, "PROBE_IMAGES", 40)
     score = measures.score
     monkeypatch.setattr(measures, "score", lambda model, x, y, **rest: score(model, x[:100], y[:100], **rest))
 
@@ -41,7 +36,7 @@ def stored() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(Path("out").rglob("*")) if path.is_file()}
 
 
-def test_tables_and_plots(tiny: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_and_plots(tiny: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["tutorial_cnn", "mnist_plus_1", "mnist_plus_2_scaled"]
     tiny("--systems", *names, "--epochs=1", "--seeds", "0")
     assert "3 runs, 0 of them finished earlier" in capsys.readouterr().out
@@ -70,7 +65,7 @@ def test_every_system_is_its_preset(name: str) -> None:
         assert network["init_args"] == {**network["init_args"], **preset["model"]["network"]["init_args"]}
 
 
-def test_a_finished_run_is_not_repeated_and_another_seed_joins(tiny: Call, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_run_is_not_repeated_and_another_seed_joins(tiny: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     tiny("--systems", "dezero_mlp", "--epochs=2", "--seeds", "0")
     path = Path("out/runs/dezero_mlp-seed0.json")
     before = (path.read_bytes(), path.stat().st_mtime_ns)
@@ -92,7 +87,7 @@ def test_a_finished_run_is_not_repeated_and_another_seed_joins(tiny: Call, capsy
     assert deviation == pytest.approx(abs(accuracies[0] - accuracies[1]) / 2**0.5)
 
 
-def test_what_a_result_holds(tiny: Call) -> None:
+def test_what_a_result_holds(tiny: Cli) -> None:
     tiny("--systems", "mnist_plus_2", "--epochs=1", "--seeds", "5")
     result = json.loads(Path("out/runs/mnist_plus_2-seed5.json").read_text())
     assert result["run"] == {
@@ -109,29 +104,24 @@ def test_what_a_result_holds(tiny: Call) -> None:
     assert result["settings"]["data"].items() >= {"dataset": "MNIST", "batch_size": 100, "val_size": 0}.items()
     measures = {f"{stage}_{kind}" for stage in ("train", "test", "dropout") for kind in ("loss", "accuracy")}
     assert set(result["epochs"][0]) == {*measures, "seconds"}
-    assert len(result["first_losses"]) == 3
-    assert [look["layer"] for look in result["probes"]["start"]["layers"]] == [
-        "features.0",
-        "classifier.1",
-        "classifier.4",
-    ]
     # The tutorial's test accuracy, of a program that leaves dropout on, stands beside ours of that kind.
     header = re.search(r"^\| epoch \|.*$", Path("out/tables.md").read_text(), flags=re.M)
     assert header
     assert "| test accuracy, dropout left on | published |" in header[0]
 
 
-def test_a_worker_process_gives_the_same(tiny: Call) -> None:
+def test_a_worker_process_gives_the_same(tiny: Cli) -> None:
     tiny("--systems", "dezero_mlp", "--epochs=1", "--seeds", "0", "--workers=2")
     (theirs,) = training.load(Path("out"))
     Path("out/runs/dezero_mlp-seed0.json").unlink()
     tiny("--systems", "dezero_mlp", "--epochs=1", "--seeds", "0")
     (ours,) = training.load(Path("out"))
     assert ours["settings"] == theirs["settings"]
-    assert ours["first_losses"] == pytest.approx(theirs["first_losses"], rel=1e-3)
+    losses = [result["epochs"][0]["train_loss"] for result in (ours, theirs)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
-def test_an_interrupted_run_stores_nothing(tiny: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_stores_nothing(tiny: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training.L.Trainer, "fit", lambda *_: sys.exit(1))  # Lightning, on Ctrl-C
     with pytest.raises(SystemExit, match="130"):
         tiny("--systems", "dezero_mlp", "--epochs=1")
@@ -152,12 +142,12 @@ def test_an_interrupted_run_stores_nothing(tiny: Call, monkeypatch: pytest.Monke
     ],
     ids=lambda value: " ".join(value)[:40],
 )
-def test_bad_arguments(arguments: list[str], message: str, tiny: Call, fails: Fails, tmp_path: Path) -> None:
+def test_bad_arguments(arguments: list[str], message: str, tiny: Cli, fails: Fails, tmp_path: Path) -> None:
     assert message in fails(tiny, *arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_results_of_other_settings_are_left_alone(tiny: Call, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_of_other_settings_are_left_alone(tiny: Cli, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
     system = ("--systems", "dezero_mlp", "--seeds", "0")
     tiny(*system, "--epochs=1")
     before = stored()
@@ -176,7 +166,7 @@ def test_results_of_other_settings_are_left_alone(tiny: Call, fails: Fails, monk
     assert stored() == before
 
 
-def test_results_from_before_an_argument_was_added_still_count(tiny: Call) -> None:
+def test_results_from_before_an_argument_was_added_still_count(tiny: Cli) -> None:
     system = ("--systems", "dezero_mlp", "--seeds", "0", "--epochs=1")
     tiny(*system)
     path = Path("out/runs/dezero_mlp-seed0.json")
@@ -189,7 +179,7 @@ def test_results_from_before_an_argument_was_added_still_count(tiny: Call) -> No
     assert stored() == before
 
 
-def test_a_damaged_result_and_an_unwritable_folder(tiny: Call, fails: Fails) -> None:
+def test_a_damaged_result_and_an_unwritable_folder(tiny: Cli, fails: Fails) -> None:
     for content in ("{", "[]", "{}"):
         Path("out/runs").mkdir(parents=True, exist_ok=True)
         Path("out/runs/dezero_mlp-seed0.json").write_text(content)
@@ -220,20 +210,3 @@ def test_scoring_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
     assert without != left_on
     assert without == measures.score(model, images, labels)
     assert all(module.training for module in model.modules())
-
-
-def test_probe_sees_dead_units_scale_and_gradient() -> None:
-    network = MLP(hidden=(4,))
-    hidden, output = (layer for layer in network.modules() if isinstance(layer, nn.Linear))
-    nn.init.zeros_(hidden.weight)
-    with torch.no_grad():
-        hidden.bias.copy_(torch.tensor([1.0, -1.0, 1.0, -3.0]))
-    images, labels = torch.randint(0, 256, (20, 1, 28, 28), dtype=torch.uint8), torch.arange(20) % 10
-    seen = measures.probe(DigitClassifier(network), images, labels)
-    assert [look["layer"] for look in seen["layers"]] == ["classifier.1", "classifier.3"]
-    look = seen["layers"][0]
-    assert (look["rms"], look["dead"], look["active"]) == (pytest.approx(3**0.5, rel=1e-4), 0.5, 0.5)
-    loss = torch.nn.functional.nll_loss(network(images), labels)
-    loss.backward()
-    assert seen["loss"] == pytest.approx(loss.item(), rel=1e-4)
-    assert seen["layers"][1]["gradient"] == pytest.approx(float(output.weight.grad.norm()), rel=1e-4)

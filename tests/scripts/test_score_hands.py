@@ -1,15 +1,13 @@
 """`scripts/score_hands.py`, with a hand of a few pictures."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import score_hands
+from conftest import Fails
 from examiner.shapes import ODD, SHAPES
 
 from mnist_cnn.cli.script import run_script
-
-Fails = Callable[..., str]
 
 
 def test_each_hand_writes_every_digit_in_shapes_that_exist() -> None:
@@ -65,4 +63,4 @@ def test_what_the_command_line_says_is_understood(tmp_path: Path, fails: Fails, 
     wrong, count = score_hands._errors(tmp_path, "pretrained", "--data.labelled=others", f"--data.data_dir={mnist_dir}")
     assert count == 10
     assert 0 < wrong < 10  # a 0 like a 6, and others
-    assert "nowhere" in fails(score_hands._errors, tmp_path, "pretrained", "--data.labelled=nowhere")
+    assert "there is no verb 'nope'" in fails(score_hands._typed, tmp_path, "nope")

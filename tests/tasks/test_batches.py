@@ -1,13 +1,11 @@
 """Pixels that networks do not take are refused wherever they come in."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pytest
 import torch
-from conftest import UserNet
+from conftest import UserNet, quiet_trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -78,17 +76,6 @@ def test_values_are_looked_at_once_a_stage_and_those_of_uint8_never(monkeypatch:
     assert looks == [torch.float32]
 
 
-def quiet_trainer() -> L.Trainer:
-    return L.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
-
-
 LOADERS = {
     "images": RAW,
     "pairs": list(zip(RAW, LABELS, strict=True)),
@@ -99,7 +86,7 @@ LOADERS = {
 
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers
 @pytest.mark.parametrize("kind", LOADERS)
-def test_predict_takes_batches_as_torch_collates_them(kind: str, tmp_path: Path) -> None:
+def test_predict_takes_batches_as_torch_collates_them(kind: str) -> None:
     model = DigitClassifier(UserNet())
     probabilities = torch.cat(quiet_trainer().predict(model, DataLoader(LOADERS[kind], batch_size=4)))
     torch.testing.assert_close(probabilities, model.eval()(RAW).exp())

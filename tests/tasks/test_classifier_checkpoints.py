@@ -4,22 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lightning as L
 import pytest
 import torch
-from conftest import UserNet
+from conftest import UserNet, saved_as
 
 import mnist_cnn
 from mnist_cnn import DigitClassifier, load_pretrained
 from mnist_cnn.checkpoints import CheckpointError, checkpoint_arguments
 from mnist_cnn.networks import TutorialCNN
-
-
-def checkpoint(model: DigitClassifier, folder: Path) -> Path:
-    trainer = L.Trainer(accelerator="cpu", logger=False, default_root_dir=folder)
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(folder / "model.ckpt")
-    return folder / "model.ckpt"
 
 
 class TestCheckpoints:
@@ -28,7 +20,7 @@ class TestCheckpoints:
         self, network: torch.nn.Module | None, tmp_path: Path
     ) -> None:
         model = DigitClassifier(network, learning_rate=0.02, schedule="one_cycle")
-        path = checkpoint(model, tmp_path)
+        path = saved_as(tmp_path / "model.ckpt", model)
         hyperparameters = torch.load(path, weights_only=True)["hyper_parameters"]
         assert hyperparameters["learning_rate"] == 0.02
         named = UserNet if isinstance(network, UserNet) else None
@@ -38,12 +30,12 @@ class TestCheckpoints:
         assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
 
     def test_a_network_with_arguments_is_handed_over_again(self, tmp_path: Path) -> None:
-        path = checkpoint(DigitClassifier(UserNet(width=5)), tmp_path)
+        path = saved_as(tmp_path / "model.ckpt", DigitClassifier(UserNet(width=5)))
         again = DigitClassifier.load_from_checkpoint(path, network=UserNet(width=5))
         assert again.network.layers[0].out_features == 5
 
     def test_an_optimizer_of_ones_own_is_not_needed_to_use_a_network(self, tmp_path: Path) -> None:
-        path = checkpoint(DigitClassifier(optimizer=OwnOptimizer), tmp_path)
+        path = saved_as(tmp_path / "model.ckpt", DigitClassifier(optimizer=OwnOptimizer))
         with pytest.warns(UserWarning, match="hand it over as optimizer="):
             assert DigitClassifier.load_from_checkpoint(path).hparams["optimizer"] == "adamw"
         again = DigitClassifier.load_from_checkpoint(path, optimizer=OwnOptimizer)
@@ -58,7 +50,7 @@ class TestCheckpoints:
                 load("gone.ckpt")
 
     def test_nothing_but_data_is_loaded(self, tmp_path: Path) -> None:
-        path = checkpoint(DigitClassifier(), tmp_path)
+        path = saved_as(tmp_path / "model.ckpt", DigitClassifier())
         content = torch.load(path, weights_only=True)
         content["hyper_parameters"]["gamma"] = Attack()
         torch.save(content, path)

@@ -1,5 +1,6 @@
 """What a classifier logs, remembers and goes on from, stage by stage."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,22 +10,21 @@ import lightning as L
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ElevenClasses, UserNet
+from conftest import ElevenClasses, UserNet, quiet_trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
+from test_classifier import BATCHES
 from torch.utils.data import DataLoader
 
 from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.networks import DIGITS, MLP
 from mnist_cnn.tasks.classifier import NetworkError
 
-BATCHES = [
-    (torch.randint(0, 256, (size, 1, 28, 28), dtype=torch.uint8), torch.arange(size) % 10) for size in (64, 64, 7)
-]
 STILL = {"optimizer": "sgd", "learning_rate": 1e-30, "weight_decay": 0.0}
 """Nothing is learned, so that what was seen can be computed afterwards."""
 
 quiet = pytest.mark.filterwarnings("ignore")  # Lightning's advice about workers and logging intervals
+trainer = functools.partial(quiet_trainer, log_every_n_steps=1)
 
 
 class Memory(Logger):
@@ -40,12 +40,6 @@ class Memory(Logger):
         self.points.append((step, dict(metrics)))
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
-
-
-def trainer(folder: Path, **options: Any) -> L.Trainer:
-    plain = {"logger": False, "enable_checkpointing": False, "num_sanity_val_steps": 0, "log_every_n_steps": 1}
-    options = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, **plain, **options}
-    return L.Trainer(default_root_dir=folder, **options)
 
 
 def loader(batches: list = BATCHES) -> DataLoader:
@@ -75,7 +69,7 @@ def test_defaults_are_the_tutorial_s_recipe() -> None:
 @quiet
 def test_curves_have_a_point_of_each_step_and_the_split_s_of_each_epoch(tmp_path: Path) -> None:
     model, memory = DigitClassifier(UserNet(), **STILL), Memory()
-    run = trainer(tmp_path, max_epochs=1, logger=memory, num_sanity_val_steps=2)
+    run = trainer(tmp_path, logger=memory, num_sanity_val_steps=2)
     run.fit(model, loader(), loader())
     *train, (step, val) = memory.points
     assert [step for step, _ in train] == [1, 2, 3]
@@ -106,7 +100,7 @@ def test_the_bar_shows_loss_and_accuracy_alone(tmp_path: Path) -> None:
         def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
             shown.update(trainer.progress_bar_metrics)
 
-    trainer(tmp_path, max_epochs=1, callbacks=[Watch()]).fit(DigitClassifier(UserNet()), loader(), loader())
+    trainer(tmp_path, callbacks=[Watch()]).fit(DigitClassifier(UserNet()), loader(), loader())
     assert shown == {f"{name}/{split}" for name in ("loss", "accuracy") for split in ("train", "val")}
 
 
@@ -123,7 +117,7 @@ def test_training_that_ends_within_an_epoch_has_its_metrics(tmp_path: Path) -> N
 def test_batches_that_show_no_digit_have_no_accuracy(tmp_path: Path) -> None:
     memory = Memory()
     nothing = [(images, torch.full_like(labels, -1)) for images, labels in BATCHES]
-    trainer(tmp_path, max_epochs=1, logger=memory).fit(DigitClassifier(UserNet()), loader(nothing))
+    trainer(tmp_path, logger=memory).fit(DigitClassifier(UserNet()), loader(nothing))
     assert [(point["accuracy/train"], point["error/train"]) for _, point in memory.points] == [(0, 100)] * 3
 
 
@@ -218,7 +212,7 @@ def test_what_networks_must_return() -> None:
 @quiet
 def test_a_model_of_a_checkpoint_remembers_what_it_was_made_of(tmp_path: Path) -> None:
     model = DigitClassifier(MLP(), weight_decay=0.2)
-    run = trainer(tmp_path, max_epochs=1)
+    run = trainer(tmp_path)
     run.fit(model, loader())
     for number in range(2):  # and what is made of it remembers that, too
         run.save_checkpoint(tmp_path / f"{number}.ckpt")

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-import lightning as L
 import pytest
 import torch
+from conftest import quiet_trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, CheckpointError
@@ -147,9 +147,7 @@ def scenes(mnist_dir: Path) -> SceneDataModule:
 
 @pytest.mark.filterwarnings("ignore")  # of Lightning
 def test_training_logs_what_it_should(scenes: SceneDataModule, tmp_path: Path) -> None:
-    options = {"enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    logger = CSVLogger(tmp_path)
-    trainer = L.Trainer(max_epochs=2, accelerator="cpu", logger=logger, log_every_n_steps=1, **options)  # type: ignore[arg-type]
+    trainer = quiet_trainer(max_epochs=2, logger=CSVLogger(tmp_path), log_every_n_steps=1)
     trainer.fit(DigitDetector(DetectorNet(stem=4, width=8, dilations=(1, 2)), warmup=0.3), scenes)
     assert {"loss/val", "f_score/val", "precision/val", "recall/val", "accuracy/val"} <= set(trainer.callback_metrics)
     assert trainer.global_step == 4

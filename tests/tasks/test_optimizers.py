@@ -1,12 +1,11 @@
 import copy
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from conftest import checkpoint
+from conftest import Cli, checkpoint
 from torch import nn
 
 from mnist_cnn.checkpoints import read_checkpoint
@@ -241,7 +240,7 @@ def test_one_cycle_moves_the_momentum_of_optimizers_that_have_one() -> None:
         ("--trainer.callbacks=ModelPruning", "--trainer.callbacks.pruning_fn=l1_unstructured"),
     ],
 )
-def test_what_sees_weights_as_a_vector_trains_convolutions(cli: Callable[..., None], options: tuple[str, ...]) -> None:
+def test_what_sees_weights_as_a_vector_trains_convolutions(cli: Cli, options: tuple[str, ...]) -> None:
     cli("fit", *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
     state = read_checkpoint(checkpoint())["state_dict"]
     assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
+from conftest import quiet_trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from mnist_cnn.checkpoints import DETECTOR, RECOGNIZER, CheckpointError
 from mnist_cnn.data.rows import RowBatch, RowDataModule, SampleRow, collate
-from mnist_cnn.networks.recognizer import BLANK, GAP, HEIGHT, STRIDE, RecognizerNet
+from mnist_cnn.networks.recognizer import BLANK, HEIGHT, STRIDE, RecognizerNet
+from mnist_cnn.reading.recognition import ROUND
 from mnist_cnn.tasks.recognizer import RowRecognizer
 
 
@@ -43,15 +44,13 @@ def test_a_network_that_knows_the_truth_has_no_loss_and_reads_all() -> None:
     assert float(model._loss(steps, batch)) < 0.01
     wrong = batch._replace(digits=torch.tensor([3, 1, 4, 5, 7]))
     assert float(model._loss(steps, wrong)) > 3
-    assert batch.strips.shape[3] == GAP * 4 + 20 * 2 + 8 * 2 + 4 * 2
+    assert batch.strips.shape[3] == ROUND  # more than GAP * 4 + 20 * 2 + 8 * 2 + 4 * 2
 
 
 @pytest.mark.filterwarnings("ignore")  # of Lightning
 def test_training_logs_what_it_should(mnist_dir: Path, tmp_path: Path) -> None:
     rows = RowDataModule(str(mnist_dir), scenes=8, val_scenes=4, glyphs=400, batch_size=4, num_workers=0)
-    options = {"enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0}
-    logger = CSVLogger(tmp_path)
-    trainer = L.Trainer(max_epochs=2, accelerator="cpu", logger=logger, log_every_n_steps=1, **options)  # type: ignore[arg-type]
+    trainer = quiet_trainer(max_epochs=2, logger=CSVLogger(tmp_path), log_every_n_steps=1)
     trainer.fit(RowRecognizer(RecognizerNet((4, 8, 8, 8)), warmup=0.3), rows)
     assert {"loss/train", "loss/val", "accuracy/val"} <= set(trainer.callback_metrics)
     assert trainer.global_step == 4

@@ -1,11 +1,11 @@
 """The command that makes pictures and scores what is read in them."""
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import score_pictures
+from conftest import Fails
 
 from mnist_cnn.cli.script import run_script
 
@@ -43,7 +43,7 @@ def test_the_command_writes_once_and_scores(
     assert "| palette PNG | 2 | 1 | 50.0% | 9.5% to 90.5% | 0.750 | 0.750 | 0 | 0 | 0 |" in capsys.readouterr().out
 
 
-def test_what_a_user_can_mend_is_one_line(tmp_path: Path, fails: Callable[..., str]) -> None:
+def test_what_a_user_can_mend_is_one_line(tmp_path: Path, fails: Fails) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     output = f"--output={tmp_path}"
     assert "holds other files" in fails(run_script, score_pictures.main, [output, "--only", "palette"])
