@@ -247,7 +247,7 @@ def test_what_sees_weights_as_a_vector_trains_convolutions(cli: Cli, options: tu
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
-def test_gradients_are_clipped_under_mixed_precision(cli: Callable[..., None], optimizer: str) -> None:
+def test_gradients_are_clipped_under_mixed_precision(cli: Cli, optimizer: str) -> None:
     options = (f"--model.optimizer={optimizer}", "--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=0.5")
     cli("fit", *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
     assert read_checkpoint(checkpoint())["global_step"] == 2
