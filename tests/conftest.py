@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -105,9 +104,7 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Fails:
 
 
 def processes() -> BaseContext:
-    """Starts processes as copies of one that has imported the libraries, where the system can do that."""
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
+    """Starts processes as copies of one that has imported the libraries."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mnist_cnn.cli", "conftest"])
     return context

@@ -109,7 +109,6 @@ def in_two_processes(*command: str, deadly_step: int | None = None) -> list[int 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo on Windows needs a network adapter's name")
 def test_two_processes_one_of_them_killed_within_an_epoch(
     tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

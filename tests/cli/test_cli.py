@@ -156,7 +156,6 @@ def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="gloo on Windows needs a network adapter's name")
 def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli("fit", *TINY)
     capsys.readouterr()

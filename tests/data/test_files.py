@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import http.server
 import os
-import sys
+import resource
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -156,8 +156,6 @@ def test_a_read_only_file_system_is_an_error(tmp_path: Path, monkeypatch: pytest
 
 
 def _prepare_with_small_files(folder: Path, answer: Connection) -> None:
-    import resource
-
     datasets.MNIST.mirrors = []
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000_000, 10_000_000))
     try:
@@ -166,7 +164,6 @@ def _prepare_with_small_files(folder: Path, answer: Connection) -> None:
         answer.send(str(error))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no resource limits")
 def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path) -> None:
     ours, theirs = processes().Pipe()
     process = processes().Process(target=_prepare_with_small_files, args=(tmp_path, theirs))
