@@ -16,8 +16,6 @@ from mnist_cnn.reading.results import Reading, Row, joined
 
 VOTES = (0.51, 0.6)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
-RECOGNIZED = 0.5
-"""How many looks the recognizer's opinion counts as."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +92,15 @@ class Sighting:
 def _agreed(looks: list[list[Row]], steps: Tensor | None) -> Row:
     """The likeliest of the answers that several looks at a row gave, one each or none, by its mean confidence.
 
-    The recognizer's probability of each answer counts as the confidence of so many looks as `RECOGNIZED` says. Each
-    digit gets its mean confidence over the looks that count as many, 0 where one names another digit.
+    The recognizer's probability of each answer counts as one look's confidence. Each digit gets its mean confidence over
+    the looks that count as many, 0 where one names another digit.
     """
     answers = [row for rows in looks for row in rows]
     likely = {row.digits: sum(other.confidence for other in answers if other.digits == row.digits) for row in answers}
-    count = float(len(looks))
+    count = len(looks)
     if steps is not None:
-        likely = {digits: sure + RECOGNIZED * likelihood(steps, digits) for digits, sure in likely.items()}
-        count += RECOGNIZED
+        likely = {digits: sure + likelihood(steps, digits) for digits, sure in likely.items()}
+        count += 1
     best = max(answers, key=lambda row: (likely[row.digits], row.confidence))
     alike = [row for row in answers if len(row.names) == len(best.names)]
     sure = np.stack([row.confidences * np.equal(row.names, best.names) for row in alike])
