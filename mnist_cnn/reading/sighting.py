@@ -92,8 +92,8 @@ class Sighting:
 def _agreed(looks: list[list[Row]], steps: Tensor | None) -> Row:
     """The likeliest of the answers that several looks at a row gave, one each or none, by its mean confidence.
 
-    The recognizer's probability of each answer counts as one look's confidence. Each digit gets its mean confidence over
-    the looks that count as many, 0 where one names another digit.
+    The recognizer's probability of each answer counts as the confidence of one look. Each digit gets its mean
+    confidence over the looks that count as many, 0 where one names another digit.
     """
     answers = [row for rows in looks for row in rows]
     likely = {row.digits: sum(other.confidence for other in answers if other.digits == row.digits) for row in answers}
