@@ -1,6 +1,6 @@
 """Figures in TensorBoard of the tasks that learn from scenes, once an epoch."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import lightning as L
@@ -8,19 +8,20 @@ import numpy as np
 from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
+from torch import Tensor
 
 from mnist_cnn.arguments import check_arguments
 from mnist_cnn.callbacks.drawing import draw_rows, grid
 from mnist_cnn.callbacks.figures import writer_of
 from mnist_cnn.data.rows import RowBatch
 from mnist_cnn.data.scenes import SceneBatch
-from mnist_cnn.networks.detector import find
+from mnist_cnn.networks.detector import DetectorOutput, find
 from mnist_cnn.networks.recognizer import best_path
 from mnist_cnn.reading.results import Row, annotated
 
 
-class FirstBatch(Callback):
-    """Draws what a network sees in the first batch of the validation split."""
+class FirstBatch(Callback, ABC):
+    """Draws what `validation_step` returned of the first batch of the validation split."""
 
     tag: ClassVar[str]
 
@@ -29,12 +30,12 @@ class FirstBatch(Callback):
     ) -> None:
         """Draws into TensorBoard; does nothing without a TensorBoardLogger."""
         if batch_idx == 0 and not trainer.sanity_checking and (writer := writer_of(trainer)):
-            picture = np.asarray(self.drawn(pl_module, batch))
+            picture = np.asarray(self.drawn(outputs["seen"], batch))
             writer.add_image(self.tag, picture, trainer.global_step, dataformats="HWC")
 
     @abstractmethod
-    def drawn(self, pl_module: Any, batch: Any) -> Image.Image:
-        """The picture."""
+    def drawn(self, seen: Any, batch: Any) -> Image.Image:
+        """The picture of a batch and what the network said of it."""
 
 
 class SceneFigures(FirstBatch):
@@ -53,17 +54,16 @@ class SceneFigures(FirstBatch):
         super().__init__()
         self.scenes, self.least = scenes, least
 
-    def drawn(self, pl_module: Any, batch: SceneBatch) -> Image.Image:
+    def drawn(self, seen: DetectorOutput, batch: SceneBatch) -> Image.Image:
         """Each scene with the boxes that were found, beside its ink."""
-        pictures = batch.pictures[: self.scenes]
-        output, tiles = pl_module(pictures), []
-        for picture, found, ink in zip(pictures, find(output, self.least), output.ink, strict=True):
+        output, tiles = DetectorOutput(*(part[: self.scenes] for part in seen)), []
+        for picture, found, ink in zip(batch.pictures, find(output, self.least), output.ink, strict=False):
             digits = "".join(map(str, found.probabilities.argmax(dim=1).tolist()))
             scores, boxes = (value.float().cpu().numpy() for value in (found.score, found.boxes))
             row = Row(digits, 1.0, scores, boxes, np.zeros((len(digits), 28, 28), np.uint8))
             shown = annotated(Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()), [(row, boxes)])
-            seen = Image.fromarray((255 * ink[0].sigmoid()).byte().cpu().numpy()).convert("RGB")
-            tiles.append(grid([shown, seen], columns=2, gap=0))
+            drawn = Image.fromarray((255 * ink[0].sigmoid()).byte().cpu().numpy()).convert("RGB")
+            tiles.append(grid([shown, drawn], columns=2, gap=0))
         return grid(tiles, columns=3)
 
 
@@ -82,10 +82,10 @@ class RowFigures(FirstBatch):
         super().__init__()
         self.rows = rows
 
-    def drawn(self, pl_module: Any, batch: RowBatch) -> Image.Image:
+    def drawn(self, seen: list[Tensor], batch: RowBatch) -> Image.Image:
         """Each row straightened, above its digits."""
         whole, some = batch.strips[0].cpu(), np.s_[: self.rows]
         places = zip(batch.starts.tolist(), batch.widths.tolist(), strict=True)
         strips = [whole[..., start : start + width] for start, width in places]
         labels = ["".join(map(str, row.tolist())) for row in batch.digits.split(batch.lengths.tolist())]
-        return draw_rows(strips[some], labels[some], [best_path(row) for row in pl_module.steps(batch)[some]])
+        return draw_rows(strips[some], labels[some], [best_path(row) for row in seen[some]])

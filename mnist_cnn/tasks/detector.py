@@ -30,11 +30,12 @@ class DigitDetector(OneCycleTask):
             pictures = pictures.contiguous()
         return self._loss(self(pictures), batch)
 
-    def validation_step(self, batch: SceneBatch, batch_idx: int) -> None:
-        """Losses, and how many digits are found."""
+    def validation_step(self, batch: SceneBatch, batch_idx: int) -> dict[str, DetectorOutput]:
+        """Losses, and how many digits are found; returns what was `seen`."""
         output = self(batch.pictures)
         self._loss(output, batch)
         self.scores.update(find(output, LEAST), batch)
+        return {"seen": output}
 
     def on_validation_epoch_end(self) -> None:
         """Logs how well digits were found."""

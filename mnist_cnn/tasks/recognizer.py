@@ -26,14 +26,15 @@ class RowRecognizer(OneCycleTask):
         self.log("loss/train", loss.detach(), batch_size=len(batch.starts))
         return loss
 
-    def validation_step(self, batch: RowBatch, batch_idx: int) -> None:
-        """The loss, and the share of rows in which all digits are right, as `accuracy`."""
+    def validation_step(self, batch: RowBatch, batch_idx: int) -> dict[str, list[Tensor]]:
+        """The loss, and the share of rows in which all digits are right, as `accuracy`; returns what was `seen`."""
         steps = self.steps(batch)
         wanted = batch.digits.split(batch.lengths.tolist())
         for row, digits in zip(steps, wanted, strict=True):
             self.scores.update(best_path(row) == "".join(map(str, digits.tolist())))
         self.log(f"loss/{self.stage}", self._loss(steps, batch), batch_size=len(steps), sync_dist=True)
         self.log(f"accuracy/{self.stage}", self.scores, prog_bar=True, batch_size=len(steps))
+        return {"seen": steps}
 
     test_step = validation_step
 

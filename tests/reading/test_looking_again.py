@@ -45,10 +45,7 @@ def test_a_doubtful_row_is_looked_at_again_alone_wider_and_narrower(looks: Any) 
 
 def test_what_is_looked_at_again_is_the_row_alone(looks: Any) -> None:
     """Other digits that are seen beside, above or below it have been read, or are not meant."""
-    row, turned = (
-        [digit(k, 0.7) for k in range(3)],
-        Detected(),
-    )  # from 45 to 146 and 26 to 54, looked at again
+    row, turned = [digit(k, 0.7) for k in range(3)], Detected()  # from 45 to 146 and 26 to 54
     there = [(45, 26, 70, 54), (15, 26, 27, 54), (160, 26, 180, 54), (60, -6, 80, 20), (60, 58, 80, 86)]
     looks(Detected(*row), turned, Detected(*((0.9, k, box) for k, box in enumerate(there, 1))), Detected())
     assert [text(other) for _, other in looked("row", Opinion("333", 1.0)).again] == ["1", ""]

@@ -12,6 +12,7 @@ from mnist_cnn.checkpoints import read_checkpoint
 from mnist_cnn.networks import CosineCNN
 from mnist_cnn.tasks.optimizers import Muon, make_optimizer, make_schedule, orthogonalized
 
+CLIPPED = ("--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=0.5")
 RATES = {"lr": 0.05, "weight_decay": 0.1, "momentum": 0.6, "adamw_lr": 0.01}
 
 
@@ -238,16 +239,12 @@ def test_one_cycle_moves_the_momentum_of_optimizers_that_have_one() -> None:
     [
         ("--model.optimizer=torch.optim.LBFGS", "--model.schedule=constant"),
         ("--trainer.callbacks=ModelPruning", "--trainer.callbacks.pruning_fn=l1_unstructured"),
+        *((f"--model.optimizer={name}", *CLIPPED) for name in ("muon", "adam", "sgd")),
     ],
 )
-def test_what_sees_weights_as_a_vector_trains_convolutions(cli: Cli, options: tuple[str, ...]) -> None:
+def test_weights_as_a_vector_and_clipping_under_mixed_precision(cli: Cli, options: tuple[str, ...]) -> None:
     cli("fit", *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
-    state = read_checkpoint(checkpoint())["state_dict"]
+    content = read_checkpoint(checkpoint())
+    assert content["global_step"] == 2
+    state = content["state_dict"]
     assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())
-
-
-@pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
-def test_gradients_are_clipped_under_mixed_precision(cli: Cli, optimizer: str) -> None:
-    options = (f"--model.optimizer={optimizer}", "--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=0.5")
-    cli("fit", *options, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
-    assert read_checkpoint(checkpoint())["global_step"] == 2
