@@ -21,6 +21,14 @@ class Network(nn.Module):
     def __init__(
         self, features: nn.Module, classifier: nn.Module, scaling: Scaling, initialization: Initialization
     ) -> None:
+        """Puts the parts together.
+
+        Args:
+            features: Scaled pixels, float [B, 1, 28, 28], to features of any shape.
+            classifier: Features to log-probabilities [B, 10].
+            scaling: As of `ScalePixels`.
+            initialization: Of all weights: `torch`'s default, or `dezero`, see `initialize_as_dezero`.
+        """
         check_arguments(locals())
         super().__init__()
         self.scale = ScalePixels(scaling)
@@ -36,7 +44,7 @@ class Network(nn.Module):
             images: Pixels 0 to 255, uint8 or floating point [B, 1, 28, 28].
 
         Returns:
-            Log-probabilities, float [B, 10].
+            Log-probabilities, float [B, 10]; of K `Towers` in training [K, B, 10].
         """
         pixels = self.scale(images)
         weights = next(self.parameters(), pixels)  # of a network after `.half()` or `.double()`
@@ -60,7 +68,7 @@ class ScalePixels(nn.Module):
         self.scaling = scaling
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scales a batch of any shape."""
+        """Scales pixels, uint8 or floating point of any shape; returns float of that shape."""
         pixels = images.to(torch.get_default_dtype())
         match self.scaling:
             case "raw":
@@ -74,6 +82,11 @@ def linear_layers(inputs: int, hidden: Sequence[int], dropout: float) -> nn.Sequ
     """Linear layers with ReLU and dropout, from features of any shape to log-probabilities [B, 10].
 
     `fit_head` makes the last one fit other classes.
+
+    Args:
+        inputs: Features of each image.
+        hidden: Units of each hidden layer.
+        dropout: Probability that a hidden unit is dropped in training.
     """
     layers: list[nn.Module] = [nn.Flatten()]
     for units in hidden:

@@ -19,7 +19,8 @@ class CosineCNN(Network):
     71,626 parameters with the defaults. What makes it cheap on a CPU: an untrained first layer needs no gradient, and
     neither do its inputs; digits fill 20x20 of the 28x28 pixels, so the border is cut off; pooling comes before
     normalization and ReLU, which then work on a quarter of the values. Whitened or fixed first layers are from
-    https://arxiv.org/abs/2404.00498, where the filters are computed from the data.
+    https://arxiv.org/abs/2404.00498, where the filters are computed from the data. Scaling by default is as there,
+    `standard`; initialization is torch's.
     """
 
     def __init__(

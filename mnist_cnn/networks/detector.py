@@ -63,7 +63,10 @@ class DetectorNet(nn.Module):
     eighth, which see what is around a sign: a word, a row, a form. All have batch normalization and ReLU. Middles,
     digits and boxes are read there as in CenterNet (https://arxiv.org/abs/1904.07850). Ink is drawn at full resolution
     with the help of the first layer, as in U-Net (https://arxiv.org/abs/1505.04597), and each pixel points to its
-    digit, as in Panoptic-DeepLab (https://arxiv.org/abs/1911.10194). 402,262 parameters with the defaults.
+    digit, as in Panoptic-DeepLab (https://arxiv.org/abs/1911.10194).
+
+    Pixels are scaled to (x - 128) / 64. Initialization is torch's, but the bias of the middles begins at -4, since they
+    are rare. 402,262 parameters with the defaults.
     """
 
     calibration: Tensor
@@ -103,11 +106,11 @@ class DetectorNet(nn.Module):
         self.skip = nn.Conv2d(stem, stem, 1)
         self.draw = nn.Sequential(convolution(stem, stem), nn.Conv2d(stem, 4, 3, padding=1))
         assert self.heads.bias is not None
-        nn.init.constant_(self.heads.bias[:1], -4.0)  # middles are rare
+        nn.init.constant_(self.heads.bias[:1], -4.0)
         self.register_buffer("calibration", torch.tensor((1.0, 0.0)))
 
     def forward(self, pictures: Tensor) -> DetectorOutput:
-        """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]."""
+        """Looks at pictures: RGB, 0 to 255, uint8 or floating point [B, 3, H, W]; sides are multiples of `STRIDE`."""
         located = self.locate(pictures)
         return DetectorOutput(*located[:4], *self.strokes(located))
 
@@ -175,8 +178,11 @@ def find(output: DetectorOutput | Located, least: float) -> list[Found]:
     """The peaks of the map of middles, for each picture of a batch.
 
     Args:
-        output: Of the network.
-        least: Lowest score of a digit.
+        output: Of the network for B pictures.
+        least: Lowest score of a digit, 0 to 1.
+
+    Returns:
+        What was found in each of the B pictures.
     """
     scores = output.centre.sigmoid()
     peaks = (scores == F.max_pool2d(scores, 3, 1, 1)) & (scores >= least)

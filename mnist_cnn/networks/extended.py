@@ -31,6 +31,9 @@ class Extended(nn.Module):
 
         Args:
             network: Returns logits or log-probabilities of the ten digits.
+
+        Raises:
+            HeadError: It has no last linear layer with ten outputs.
         """
         super().__init__()
         self.classes = list(DIGITS)

@@ -28,7 +28,7 @@ def fit_head(network: nn.Module, old: Sequence[str], new: Sequence[str]) -> None
         new: The names of those that it shall have.
 
     Raises:
-        HeadError: It has no linear layer.
+        HeadError: It has no linear layer, or one with neither the old number of outputs nor the new one.
     """
     if list(old) == list(new):
         return

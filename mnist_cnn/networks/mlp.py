@@ -10,7 +10,7 @@ from mnist_cnn.networks.base import Initialization, Network, Scaling, linear_lay
 class MLP(Network):
     """Linear layers with ReLU: with the defaults the MLP of the book "Deep Learning from Scratch 3", step 51.
 
-    1,796,010 parameters with the defaults, which in the book are initialised as `dezero`.
+    1,796,010 parameters with the defaults. The book scales pixels to `unit`, and initializes as `dezero`.
     """
 
     def __init__(

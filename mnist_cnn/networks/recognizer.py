@@ -28,7 +28,9 @@ class RecognizerNet(nn.Module):
     Convolutions halve the height until one row of features is left, at every second column of pixels. Each step there
     names a digit, or says that none begins (`BLANK`), as in connectionist temporal classification
     (https://www.cs.toronto.edu/~graves/icml_2006.pdf) and CRNN (https://arxiv.org/abs/1507.05717), but without a
-    recurrent layer. All convolutions have batch normalization and ReLU. 247,675 parameters with the defaults.
+    recurrent layer. All convolutions have batch normalization and ReLU.
+
+    Pixels are scaled to (x - 128) / 64, initialization is torch's. 247,675 parameters with the defaults.
     """
 
     def __init__(self, widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (16, 32, 64, 96)) -> None:
@@ -62,13 +64,18 @@ class RecognizerNet(nn.Module):
 
 
 def best_path(steps: Tensor) -> str:
-    """The digits that the likeliest class of each step spells, of log-probabilities [T, 11]."""
+    """The digits that the likeliest class of each step spells, of log-probabilities, float [T, 11]."""
     classes = torch.unique_consecutive(steps.argmax(dim=1))
     return "".join(str(k) for k in classes[classes != BLANK].tolist())
 
 
 def likelihood(steps: Tensor, digits: str) -> float:
-    """The probability of a row of digits, 0 to 1, by log-probabilities [T, 11], over all ways to spell it."""
+    """The probability of a row of digits, 0 to 1, over all ways to spell it.
+
+    Args:
+        steps: Log-probabilities, float [T, 11], on the CPU.
+        digits: The row.
+    """
     wanted = torch.tensor([[int(digit) for digit in digits]], dtype=torch.long)
     lengths = (torch.tensor([len(steps)]), torch.tensor([len(digits)]))
     return math.exp(-float(F.ctc_loss(steps[:, None], wanted, *lengths, blank=BLANK, reduction="sum")))

@@ -44,7 +44,7 @@ class Classifier(nn.Module):
 
 
 def load_classifier(path: Path) -> Classifier:
-    """Loads the network of a checkpoint of `DigitClassifier`.
+    """Loads the network of a checkpoint of `DigitClassifier`, on the CPU, in evaluation mode and channels last.
 
     Raises:
         CheckpointError: The file cannot be read, or names a network that is not of this package.
@@ -104,19 +104,19 @@ def probabilities(classifier: nn.Module, images: Picture) -> NDArray[np.float32]
         images: Uint8 [N, 28, 28].
 
     Returns:
-        Float [N, C].
+        Float [N, C], 0 to 1.
     """
-    if not len(images):
-        return np.zeros((0, 10), np.float32)
+    count = len(images)
+    some = images if count else np.zeros((1, 28, 28), np.uint8)  # networks tell how many classes there are
     device = next((parameter.device for parameter in classifier.parameters()), torch.device("cpu"))
     was_training = classifier.training
     classifier.eval()
     try:
         with torch.inference_mode():
-            scores = classifier(torch.from_numpy(images).unsqueeze(1).to(device))
+            scores = classifier(torch.from_numpy(some).unsqueeze(1).to(device))
     finally:
         classifier.train(was_training)
-    return scores.softmax(dim=1).float().cpu().numpy()
+    return scores[:count].softmax(dim=1).float().cpu().numpy()
 
 
 def _build(spec: dict[str, Any], path: Path) -> nn.Module:

@@ -29,6 +29,7 @@ class Row:
     """Digits that stand in a row, N of them, left to right."""
 
     digits: str
+    """What is written; names of several characters have spaces between."""
     confidence: float
     """Probability that all of it is right and nothing is left out, 0 to 1."""
     confidences: NDArray[np.float32]
@@ -36,7 +37,7 @@ class Row:
     boxes: NDArray[np.float32]
     """Left, top, right, bottom of each digit in pixels of the upright picture, [N, 4]."""
     images: Picture = field(repr=False)
-    """The classifier's input for each digit, [N, 28, 28]."""
+    """The classifier's input for each digit, uint8 [N, 28, 28]."""
 
     @property
     def names(self) -> list[str]:
@@ -46,7 +47,7 @@ class Row:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of the row."""
+        """Left, top, right, bottom of the row in pixels of the upright picture."""
         left, top = self.boxes[:, :2].min(axis=0).tolist()
         right, bottom = self.boxes[:, 2:].max(axis=0).tolist()
         return left, top, right, bottom

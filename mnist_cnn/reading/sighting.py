@@ -25,7 +25,7 @@ class Sighting:
     digits: Digits
     """All of the rows, one row after the other, N of them."""
     images: Picture
-    """Each in MNIST's form, [N, 28, 28]."""
+    """Each in MNIST's form, uint8 [N, 28, 28]."""
     lengths: list[int]
     """Of each row."""
     sureness: list[float]
@@ -55,7 +55,7 @@ class Sighting:
 
         Args:
             opened: The picture.
-            probabilities: Of the classes to a classifier, for each of `all_images`, [M, C].
+            probabilities: What a classifier answers for each of `all_images`, float [M, C], 0 to 1.
             votes: Whether detector and recognizer have a say, too; they know the ten digits.
             classes: The names of the C classes.
         """

@@ -97,6 +97,8 @@ class DigitClassifier(PlainCheckpoints, Scored):
 
         Raises:
             ValueError: An argument is not what its type says.
+            CheckpointError: The weights cannot be found or read, or are of another network.
+            HeadError: The network cannot be made to fit the classes.
         """
         check_arguments(locals())
         if remember and weights is None:
@@ -141,7 +143,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
             self._name_classes(classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities, float [B, 10], of raw pixels [B, 1, 28, 28]; in training as the network gives them."""
+        """Log-probabilities, float [B, C], of raw pixels [B, 1, 28, 28]; in training as the network gives them."""
         if self._trainer is None or self._trainer.state.stage is None:  # in a stage its first batch is looked at
             check_pixels(images)
         if self.training:
@@ -149,7 +151,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         return answers(self._scores, images, self.hparams["temperature"], self.hparams["test_time_shift"])
 
     def _scores(self, images: Tensor) -> Tensor:
-        """The network's output, [B, 10] or [K, B, 10], in float32 or better, whatever the precision."""
+        """The network's output, [B, C] or [K, B, C], in float32 or better, whatever the precision."""
         check_images(images)
         scores, count = self.network(images), images.shape[0]
         if not torch.jit.is_tracing():
@@ -171,11 +173,11 @@ class DigitClassifier(PlainCheckpoints, Scored):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Log-probabilities, float [B, 10]."""
+        """Log-probabilities, float [B, C]."""
         return self._evaluate(self.val_metrics, batch, batch_idx)
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Log-probabilities, float [B, 10]."""
+        """Log-probabilities, float [B, C]."""
         return self._evaluate(self.test_metrics, batch, batch_idx)
 
     def _evaluate(self, metrics: StageMetrics, batch: Batch, batch_idx: int) -> Tensor:
@@ -188,7 +190,7 @@ class DigitClassifier(PlainCheckpoints, Scored):
         return log_probs
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Probabilities, float [B, 10], of a batch of images, of images and labels, or of a dictionary with images."""
+        """Probabilities, float [B, C], of a batch of images, of images and labels, or of a dictionary with images."""
         images, _ = unpacked(batch)
         if batch_idx == 0:
             check_pixels(images)

@@ -27,7 +27,16 @@ def sized(boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def detection_losses(output: DetectorOutput, batch: SceneBatch) -> dict[str, Tensor]:
-    """The parts of the loss, scalars: middles, digits, boxes, where numbers go on, ink, and whose it is."""
+    """The parts of the loss.
+
+    Args:
+        output: Of the network.
+        batch: The truth.
+
+    Returns:
+        Scalars: `centre`, a focal loss of the middles; `digit`, cross-entropy; `box`, L1; `joined`, cross-entropy,
+        times 0.5; `ink`, cross-entropy, times 0.5; `owner`, L1, times 2.
+    """
     wanted, near = sized(batch.boxes, batch.labels)
     heat, asked, cells = _targets(batch, wanted, near, output.centre.shape[-2:])
     logits = output.centre[:, 0]

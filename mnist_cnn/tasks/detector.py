@@ -17,7 +17,8 @@ LEAST = 0.3
 class DigitDetector(OneCycleTask):
     """Trains a `DetectorNet` on scenes.
 
-    Another network must take RGB pixels 0 to 255 [B, 3, H, W], and return a `DetectorOutput`.
+    Another network must take RGB pixels 0 to 255 [B, 3, H, W], sides in multiples of 4, and return a `DetectorOutput`.
+    The loss is the sum of those of `detection_losses`.
     """
 
     pretrained, own_network, own_scores = DETECTOR, DetectorNet, DetectionScores

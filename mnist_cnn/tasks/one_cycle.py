@@ -44,6 +44,10 @@ class OneCycleTask(L.LightningModule):
             warmup: Share of all steps in which the learning rate rises.
             weights: The start of a new run, instead of random weights: `pretrained`, `best` or `last` of the
                 newest run, or a file.
+
+        Raises:
+            ValueError: An argument is not what its type says.
+            CheckpointError: The weights cannot be found or read, or are of another network.
         """
         check_arguments(locals())
         super().__init__()

@@ -40,7 +40,7 @@ class Muon(torch.optim.Optimizer):
             lr: Step size of the hidden weights, as the root mean square of a square matrix's singular values.
             weight_decay: Decoupled, for weights alone.
             momentum: Of the hidden weights, Nesterov's.
-            adamw_lr: Step size of all others.
+            adamw_lr: Step size of all others, whose betas are 0.7 and 0.9.
             fused: Whether AdamW's arithmetic is one kernel.
         """
         weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
@@ -100,6 +100,9 @@ def orthogonalized(matrix: Tensor, steps: int = 3) -> Tensor:
         matrix: Float [M, N].
         steps: Three leave the singular values of typical gradients between about 0.3 and 1.2, which trains as well
             as five.
+
+    Returns:
+        Float [M, N].
     """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
@@ -164,7 +167,11 @@ def make_schedule(
 
 
 def count_steps(trainer: L.Trainer) -> int:
-    """All steps of the training."""
+    """All steps of the training.
+
+    Raises:
+        MisconfigurationException: It has no end.
+    """
     steps = trainer.estimated_stepping_batches
     if not math.isfinite(steps):
         raise MisconfigurationException(

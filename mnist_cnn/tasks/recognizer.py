@@ -14,8 +14,8 @@ from mnist_cnn.tasks.one_cycle import OneCycleTask
 class RowRecognizer(OneCycleTask):
     """Trains a `RecognizerNet` on rows of scenes, by connectionist temporal classification.
 
-    Another network must take strips, RGB pixels 0 to 255 [B, 3, 40, W], and return log-probabilities [B, W / 2, 11] of
-    ten digits and a blank.
+    Another network must take strips side by side, RGB, uint8 [1, 3, 40, W], and return log-probabilities, float
+    [1, ceil(W / 2), 11], of ten digits and a blank.
     """
 
     pretrained, own_network, own_scores = RECOGNIZER, RecognizerNet, MeanMetric

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
+from mnist_cnn.networks.base import ScalePixels
 from mnist_cnn.reading.detection import Digits
+from mnist_cnn.reading.models import probabilities
 from mnist_cnn.reading.pictures import Opened
 from mnist_cnn.reading.sighting import VOTES, Sighting
 
@@ -18,6 +21,12 @@ def seen(
     images = np.stack([np.full((28, 28), k, np.uint8) for k in range(count)])
     digits = Digits(np.array(scores, np.float32), answers, boxes, np.ones(count, np.float32))
     return Sighting(digits, images, lengths, sureness, turns)
+
+
+def test_of_no_images_there_are_no_probabilities_of_all_classes() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 26))
+    found = probabilities(nn.Sequential(ScalePixels(), network), np.zeros((0, 28, 28), np.uint8))
+    assert (found.shape, found.dtype) == ((0, 26), np.float32)
 
 
 def test_a_classifier_alone_decides_unless_the_detector_votes() -> None:
