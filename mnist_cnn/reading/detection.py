@@ -124,6 +124,9 @@ def detect(
             ones come first, and finer ones follow where small digits may be, or none are found.
         finer: How many finer scales at most.
         enough: How many sure digits are enough, so that scales on which all of them are large can be left out.
+
+    Returns:
+        Each digit once, with boxes in pixels of the picture, the surest first, and what is needed for their images.
     """
     scales = list(_pyramid(network, picture, side, finer, enough))
     scores, probabilities, boxes, joined = (
@@ -183,9 +186,9 @@ def _merged(scores: Tensor, answers: Tensor, boxes: Tensor, of_scale: Tensor) ->
     """Of boxes on the same digit the surest one, and what all scales answer of it: their mean by score, [N, C].
 
     A box within another one is the same digit, or a part of it, unless it is about as high and one scale has both:
-    the 1 of a slanted 10.
+    the 1 of a slanted 10. Such boxes may have more in common, too, if they are of different digits.
     """
-    order = scores.argsort(descending=True)
+    order, labels = scores.argsort(descending=True), answers[:, :-1].argmax(dim=1)
     wider = (NARROW * (boxes[:, 3] - boxes[:, 1]) - (boxes[:, 2] - boxes[:, 0])).clamp(min=0) / 2
     boxes = boxes + wider[:, None] * torch.tensor((-1, 0, 1, 0))
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
@@ -204,7 +207,8 @@ def _merged(scores: Tensor, answers: Tensor, boxes: Tensor, of_scale: Tensor) ->
         means.append((weights[:, None] * answers[same]).sum(dim=0) / weights.sum())
         has_both = (of_scale == of_scale[same & (scores >= SCORE)][:, None]).any(dim=0)
         is_another = has_both & (scores >= SCORE) & (high > 0.5 * high[k]) & (high < 2 * high[k])
-        free &= (overlap[k] <= 0.35) & ((part[k] <= 0.6) | is_another)
+        least = torch.where(is_another & (labels != labels[k]), 0.45, 0.35)
+        free &= (overlap[k] <= least) & ((part[k] <= 0.6) | is_another)
     return kept, torch.stack(means) if means else answers[:0]
 
 

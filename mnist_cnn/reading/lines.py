@@ -12,6 +12,8 @@ ALIKE = 3.0
 """How many times as high as its neighbour in a row a digit may be."""
 DRIFT = 0.55
 """How far beside its neighbour's a digit's middle may be, above or below, in heights."""
+FAR = 1.1
+"""The same for the one row of a picture, where nothing stands above or below: rows bend, and hands waver."""
 RISE = 0.3
 """How much further for each height that lies between them: rows rise and fall."""
 ROW_GAP = 4.5
@@ -24,12 +26,13 @@ COLUMN_GAP, CELL_GAP = 1.5, 6.0
 """Heights between columns of text at least, and between two columns of a table at most."""
 
 
-def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
+def rows_of(boxes: Boxes, widest: float, furthest: float = DRIFT) -> list[list[int]]:
     """Chains of digits of like height that follow each other to the right, each the nearest of the other.
 
     Args:
         boxes: Of N digits.
         widest: Gap between two digits that a chain may have, in heights.
+        furthest: How far above or below its neighbour a digit may be, in heights; more where they are apart.
 
     Returns:
         The numbers of each row's digits, left to right; all digits are in one row each.
@@ -43,7 +46,7 @@ def rows_of(boxes: Boxes, widest: float) -> list[list[int]]:
     drift = np.abs(middle_y - middle_y[:, None]) / mean
     fits = (middle_x > middle_x[:, None]) & (gap <= widest) & (gap > -0.8)
     fits &= np.maximum(height[:, None], height) <= ALIKE * np.minimum(height[:, None], height)
-    fits &= drift <= DRIFT + RISE * gap.clip(0, 2)
+    fits &= drift <= furthest + RISE * gap.clip(0, 2)
     # From middle to middle, not by the gap: a box within another one, as of a stem taken for a 1, ends where that ends,
     # and the next digit would be as near to both.
     cost = np.where(fits, (middle_x - middle_x[:, None]) / mean + 0.5 * drift, np.inf)
@@ -75,16 +78,28 @@ def the_row(boxes: Boxes, scores: NDArray[np.float32]) -> list[int]:
         return []
     height = boxes[:, 3] - boxes[:, 1]
 
-    def best(level: Boxes) -> list[int]:
-        return max(rows_of(level, ROW_GAP), key=lambda row: float((scores[row] * np.sqrt(height[row])).sum()))
+    def best(level: Boxes, furthest: float = DRIFT) -> list[int]:
+        rows = rows_of(level, ROW_GAP, furthest)
+        return max(rows, key=lambda row: float((scores[row] * np.sqrt(height[row])).sum()))
 
-    row, x, y = best(boxes), (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    level = boxes
+    row, x, y = best(level), (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     if len(row) > 2:  # of a steep or an uneven row some digits may still be missing
         middle = y - np.polyfit(x[row], y[row], 1)[0] * x
         highest = height[row].max()  # a small digit may stand anywhere within a row of this height
         half = np.where(height * ALIKE > highest, np.maximum(height, highest), height) / 2
-        row = best(np.stack((boxes[:, 0], middle - half, boxes[:, 2], middle + half), axis=1).astype(np.float32))
-    return row
+        level = np.stack((boxes[:, 0], middle - half, boxes[:, 2], middle + half), axis=1).astype(np.float32)
+        row = best(level)
+    longer = best(level, FAR)
+    return longer if set(row) < set(longer) and not _stacked(boxes, longer, sorted(set(longer) - set(row))) else row
+
+
+def _stacked(boxes: Boxes, row: list[int], some: list[int]) -> bool:
+    """Whether a digit that is not in a row stands above or below one of some."""
+    others = np.delete(boxes, row, axis=0)
+    common = np.minimum(boxes[some, None, 2], others[:, 2]) - np.maximum(boxes[some, None, 0], others[:, 0])
+    narrower = np.minimum(boxes[some, None, 2] - boxes[some, None, 0], others[:, 2] - others[:, 0])
+    return bool((common > narrower / 2).any())
 
 
 def the_digit(boxes: Boxes, scores: NDArray[np.float32], shape: tuple[int, ...]) -> list[int]:
@@ -103,6 +118,9 @@ def page_rows(boxes: Boxes, joined: NDArray[np.float32]) -> list[list[int]]:
     Args:
         boxes: Of N digits.
         joined: How likely the number of each goes on to its right, [N].
+
+    Returns:
+        The numbers of each row's digits, left to right; all digits are in one row each.
     """
     chains = rows_of(boxes, math.inf)
     left, right = (np.array([k for chain in chains for k in chain[part]], np.int64) for part in (np.s_[:-1], np.s_[1:]))

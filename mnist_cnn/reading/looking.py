@@ -53,6 +53,9 @@ def look(detector: DetectorNet, picture: Picture, layout: Layout, recognizer: Re
         layout: `digit` for the one digit that is meant, `row` for the one row, `page` for all rows.
         recognizer: In evaluation mode: reads each row as a whole, too, and rows that are doubtful then are looked at
             again. None: one look is all.
+
+    Returns:
+        The digits in rows, in reading order; none where none was found.
     """
     form = mnist_form(picture)
     if form is not None:  # a digit of MNIST as a file stays as it is
@@ -163,9 +166,11 @@ def _complete(found: Digits, row: NDArray[np.int64], read: NDArray[np.int64]) ->
 def _evidence(sighting: Sighting, layout: Layout) -> tuple[float, float]:
     """How surely this is upright writing: mean over the digits, 0 to 1, and the sum of what is over `LIKELY`.
 
-    A picture that was turned upside down is none, if all its digits look the same both ways.
+    The mean is less where something may have been left out: of a row upside down, a 1001 alone is read with ease. A
+    picture that was turned upside down is none, if all its digits look the same both ways.
     """
     digits = sighting.digits
     if not len(digits) or (sighting.turns == 2 and set(digits.probabilities.argmax(axis=1)) <= SAME_TURNED):
         return 0.0, 0.0
-    return float(digits.likely.mean()), float((digits.likely - LIKELY[layout]).sum())
+    complete = np.repeat(sighting.sureness, sighting.lengths)
+    return float((digits.likely * complete).mean()), float((digits.likely - LIKELY[layout]).sum())

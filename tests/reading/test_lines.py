@@ -76,6 +76,20 @@ def test_a_steep_row_is_followed_along_its_slope() -> None:
     assert len(rows_of(steep, ROW_GAP)) == 2
 
 
+def test_a_digit_far_above_or_below_belongs_to_the_row_where_it_stands_there_alone() -> None:
+    low, end = row(0.2, 0.2, 0.2, 0.2), row(0.2, 0.2, 0.2, 0.2)
+    low[2, [1, 3]] += 30
+    end[4, [1, 3]] -= 33
+    for wavering in (low, end):
+        assert len(rows_of(wavering, ROW_GAP)) > 1
+        assert the_row(wavering, np.ones(5, np.float32)) == [0, 1, 2, 3, 4]
+    beside = np.concatenate([end, end[4:] + np.float32((3, 60, 0, 60))])  # a row below it, too
+    assert the_row(beside, np.ones(6, np.float32)) == [0, 1, 2, 3]
+    far = row(0.2, 0.2, 0.2, 0.2)
+    far[4, [1, 3]] += 40
+    assert the_row(far, np.ones(5, np.float32)) == [0, 1, 2, 3]
+
+
 def test_a_stem_found_twice_does_not_break_a_row() -> None:
     found = row(0.2, 0.2, 0.2)
     stem = found[1] + np.float32((12, 2, -1, -2))  # of an open 4, taken for a 1, too

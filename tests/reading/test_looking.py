@@ -164,6 +164,12 @@ def test_a_picture_stays_as_it_is_where_turning_it_is_hardly_better(sees: Any) -
     assert looked().turns == 0
 
 
+def test_sure_digits_of_which_some_may_be_left_out_are_turned_too(sees: Any) -> None:
+    for missed, turns in ((0.01, 0), (0.2, 2)):
+        sees(Detected(*(digit(k, 0.97) for k in range(3)), digit(3, missed), sure=0.99), sure_row(8, 0.99))
+        assert looked().turns == turns
+
+
 def test_a_row_of_digits_side_by_side_may_only_be_upside_down(sees: Any) -> None:
     asked = sees(sure_row(3, 0.7), sure_row(9, 0.99))
     assert (looked().turns, len(asked)) == (2, 2)

@@ -16,7 +16,8 @@ def merged(
     scores, boxes = (torch.tensor(values, dtype=torch.float32) for values in zip(*scored, strict=True))
     labels = torch.tensor(digits or [0] * len(scores))
     of_scale = torch.tensor(scales or range(len(scores)))
-    return _merged(scores, torch.nn.functional.one_hot(labels, 10).float(), boxes, of_scale)
+    answers = torch.nn.functional.pad(torch.nn.functional.one_hot(labels, 10).float(), (0, 1))
+    return _merged(scores, answers, boxes, of_scale)
 
 
 def kept(*scored: tuple[float, Box]) -> list[int]:
@@ -85,6 +86,22 @@ def test_within_another_s_box_is_a_digit_of_its_own_if_one_scale_has_both(
     inner: Box, score: float, zero_score: float, scales: list[int], found: list[int]
 ) -> None:
     assert merged((0.95, ZERO), (zero_score, ZERO), (score, inner), scales=scales)[0] == found
+
+
+@pytest.mark.parametrize(
+    ("width", "digits", "scales", "found"),
+    [
+        (33, [6, 1], [1, 1], [0, 1]),
+        (45, [6, 1], [1, 1], [0]),  # more than 0.45 of both together
+        (33, [6, 6], [1, 1], [0]),
+        (33, [6, 1], [1, 2], [0]),
+    ],
+)
+def test_different_digits_that_one_scale_has_may_have_more_in_common(
+    width: int, digits: list[int], scales: list[int], found: list[int]
+) -> None:
+    six, one = (0, 0, 78, 141), (0, 0, width, 138)
+    assert merged((0.98, six), (0.94, one), digits=digits, scales=scales)[0] == found
 
 
 def test_boxes_of_the_same_digit_answer_together_by_the_square_of_their_scores() -> None:
