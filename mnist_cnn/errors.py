@@ -47,6 +47,10 @@ KINDS = (
 """Options that may be to blame for an error in a library."""
 
 
+SCENES = str(Path(__file__).parent / "scenes")
+"""The folder of what composes scenes."""
+
+
 def end(text: str, status: int) -> NoReturn:
     """Ends all processes of a run for a reason that all have agreed on: the first one tells it."""
     if getattr(rank_zero_only, "rank", 0):
@@ -83,14 +87,16 @@ def explain(error: Exception, args: ArgsType = None) -> None:
 def _blame_settings(error: Exception, args: ArgsType) -> None:
     """Ends the program with one line where an error comes from a library, and a setting may be what it did not expect.
 
-    An error that went through code of the user keeps its traceback.
+    An error that went through code of the user keeps its traceback, as does one in scenes, which no setting changes.
     """
     if isinstance(error, ModuleNotFoundError) and "pip install" in str(error):
         fail(error)
+    if SCENES in str(error):  # from a worker, whose traceback is its message
+        return
     files = [frame.f_code.co_filename for frame in _frames(error)]
     homes = (str(Path(__file__).parent), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["stdlib"], "<")
     users = [file for file in files if not file.startswith(homes) and not file.endswith("train.py")]
-    if users or not files[-1].startswith(homes[1:]):
+    if users or not files[-1].startswith(homes[1:]) or any(SCENES in file for file in files):
         return
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     if named := to_blame(error, args):

@@ -100,7 +100,7 @@ class BeforeAndAfter(Callback):
         for name, (right, count), (then, _) in zip(_parts(trainer), self.before, self.best, strict=True):
             if count:
                 share = f"{right / count:.2%} before, {then / count:.2%} after"
-                say(f"{name}: {share} ({right:.0f} and {then:.0f} of {count:,.0f} right)")
+                say(f"{name}: {share} ({right:,.0f} and {then:,.0f} of {count:,.0f} right)")
         if self.best is self.before:
             say("no epoch was better than the weights that it began with: best.ckpt has those, and nothing was learned")
 

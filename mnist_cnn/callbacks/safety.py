@@ -225,5 +225,5 @@ def _check_schedule(trainer: L.Trainer) -> None:
     if any(end is not None and end < steps for end in ends):
         raise CheckpointError(
             "--model.schedule=one_cycle ends with the epochs that the run began with, and cannot go on beyond them: "
-            "give its own settings, as by --config=RUN/config.yaml"
+            "give its own settings, as by --config=RUN/config.yaml, and no other --trainer.max_epochs"
         )

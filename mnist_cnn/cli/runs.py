@@ -80,7 +80,8 @@ def find_start(verb: str, config: Namespace, pretrained: Path, of_scenes: bool) 
     newest = newest_run(logs)  # killed before its first checkpoint
     none = f"none yet in {newest}" if newest else "no earlier run to resume"
     news = f"checkpoint: {none}, starting from the beginning"
-    return Start(run=newest if newest and newest.name.startswith("version_") else None, news=news)
+    begun = newest if newest and newest.name.startswith("version_") else None
+    return Start(defaults=_start_anew(config, logs, pretrained).defaults, run=begun, news=news)
 
 
 def _named_classes(config: Namespace) -> list[str]:

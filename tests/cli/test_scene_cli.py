@@ -9,6 +9,7 @@ import torch
 from conftest import Cli, Fails, curves
 
 from mnist_cnn.checkpoints import PRETRAINED
+from mnist_cnn.scenes import arrangement
 
 DATA = ("--data.glyphs=120", "--data.scenes=8", "--data.val_scenes=4", "--data.batch_size=4", "--data.num_workers=0")
 TINY = (*DATA, "--model.warmup=0.4", "--trainer.limit_val_batches=1")
@@ -46,6 +47,15 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
         assert "is of a detector or a recognizer: add --task=detector or --task=recognizer" in message
     assert "needs trained weights" in fails(cli, "test", "--task=detector")
     assert "predict is not for --task=detector" in fails(cli, "predict", "--task=detector")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_mistake_in_a_kind_of_scene_keeps_its_traceback(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(arrangement, "KINDS", ((0.5, 0.5, arrangement._row, 1.0),))
+    with pytest.raises(ValueError, match="robabilities"):
+        cli("fit", "--config=detector", *TINY, f"--data.num_workers={workers}", "--trainer.max_epochs=1")
 
 
 def test_a_recognizer_is_trained_and_tested(cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:

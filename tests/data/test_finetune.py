@@ -160,6 +160,20 @@ def test_a_run_that_is_refused_to_go_on_keeps_its_settings(
     assert "add '--data.labelled=all mine' to go on" in fails(cli, "fit", "--ckpt_path=last")
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again_with_its_weights(
+    cli: Cli, capsys: pytest.CaptureFixture[str], mnist: Mnist, tmp_path: Path
+) -> None:
+    for label in (1, 2):
+        saved(digits(mnist, label, 6), tmp_path / "mine" / str(label))
+    few = ["--data.mixed=20", "--data.rendered=0", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1"]
+    (tmp_path / "lightning_logs" / "version_0").mkdir(parents=True)
+    cli("fit", "--config=finetune", "--data.labelled=mine", "--ckpt_path=last", "--trainer.max_epochs=1", *few)
+    output = capsys.readouterr().out
+    assert "none yet in lightning_logs/version_0, starting from the beginning" in output
+    assert "network: Extended" in output
+    assert (tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt").exists()
+
+
 def test_printed_settings_are_those_of_the_weights(
     cli: Cli, capsys: pytest.CaptureFixture[str], mnist: Mnist, tmp_path: Path
 ) -> None:
