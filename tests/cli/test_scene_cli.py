@@ -75,7 +75,8 @@ def test_a_recognizer_is_trained_and_tested(cli: Cli, fails: Fails, capsys: pyte
     cli("fit", "--config=recognizer", *TINY, "--trainer.fast_dev_run=true", "--model.weights=pretrained")
     assert "weights: " in capsys.readouterr().out
     for option in ["precision=bf16-mixed", "precision=bf16-true", "precision=64-true", "deterministic=true"]:
-        cli("fit", "--config=recognizer", *TINY, "--trainer.max_epochs=1", f"--trainer.{option}")
+        one = ("--data.batch_size=1", "--trainer.limit_train_batches=1")  # convolutions of such numbers are slow
+        cli("fit", "--config=recognizer", *TINY, *one, "--trainer.max_epochs=1", f"--trainer.{option}")
         assert "accuracy: " in capsys.readouterr().out, option
     assert "--task=recogniser: give detector or recognizer" in fails(cli, "test", "--task=recogniser")
     assert "predict is not for --task=recognizer" in fails(cli, "predict", "--task=recognizer")
