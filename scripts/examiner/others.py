@@ -1,7 +1,6 @@
 """What people write and draw that is no digit: letters, words, doodles, faces, scribbles."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -150,14 +149,3 @@ def signature(rng: Rng) -> Glyph:
     line = smooth(resample(np.stack([x, y], axis=1) * 100, 1.0), 4.0) / 100
     first = _drawn(rng, CAPITALS[str(rng.choice(sorted(CAPITALS)))], 0.03, 0.6)
     return centred("", [*first, line, through(rng, "1.8,.85 1.0,1.05 .2,1.1 1.2,1.12", 0.05)])
-
-
-MARKS: dict[str, Callable[[Rng], Glyph]] = {
-    "letter": letter,
-    "word": word,
-    "doodle": doodle,
-    "face": face,
-    "sign": sign,
-    "scribble": scribble,
-    "signature": signature,
-}

@@ -188,12 +188,3 @@ def marker(rng: Rng) -> Look:
     return make(
         rng, pen=rng.uniform(0.12, 0.18), blotch=rng.uniform(0.2, 0.4), rough=0.1, opacity=rng.uniform(0.6, 0.9)
     )
-
-
-def off_centre(rng: Rng) -> Look:
-    """Small and away from the middle."""
-    return photo(
-        rng,
-        digit=rng.uniform(0.18, 0.3),
-        offset=(rng.choice([-1, 1]) * rng.uniform(0.15, 0.3), rng.choice([-1, 1]) * rng.uniform(0.15, 0.3)),
-    )
