@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from damage.sites import BY_STEPS, LAST, RECIPE, Site
-from damage.table import Row
+from damage.sites import BY_STEPS, LAST, RECIPE, Row, Site
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[bool]:
     """A file system of `size` bytes, where the user may mount one; says whether it could."""
     folder.mkdir(parents=True)
-    options = f"size={size}"
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True).returncode == 0
     try:
-        yield mounted.returncode == 0
+        yield mounted
     finally:
-        if mounted.returncode == 0:
-            subprocess.run(["umount", str(folder)], check=False)
+        if mounted:
+            subprocess.run(["umount", str(folder)])
 
 
 def limit_files(size: int) -> Callable[[], None]:

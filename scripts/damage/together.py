@@ -7,8 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from damage.sites import BY_STEPS, RECIPE, Site, same
-from damage.table import Row
+from damage.sites import BY_STEPS, RECIPE, Row, Site, same
 
 
 def side_by_side(root: Path, reference: Site, count: int = 10) -> Row:
@@ -20,10 +19,7 @@ def side_by_side(root: Path, reference: Site, count: int = 10) -> Row:
         row.check(process.wait(timeout=600) == 0, f"one failed: {site.output()[-300:]}")
         row.times += 1
     for run in range(count):
-        for name in ("best", "last"):
-            row.check(
-                same(reference.checkpoint(name), site.checkpoint(name, run)), f"version_{run} {name}.ckpt differs"
-            )
+        row.compare(reference, site, run)
     row.check(len([*(site.folder / "lightning_logs").iterdir()]) == count, "another number of folders")
     return row
 
