@@ -63,6 +63,9 @@ COLUMNS = {
 }
 """The measures after an epoch, and their names in tables and plots."""
 
+SUMMARY = ["system", "seeds", "epoch", "published", "ours, scored as published", "ours", "last epoch", "ours",
+           "mean of the last five", "highest - lowest of these, points"]  # fmt: skip
+
 
 def main(
     systems: list[str] | None = None,
@@ -140,35 +143,20 @@ def summary(groups: dict[str, list[Result]], published: Result) -> str:
         theirs = published.get(name, {}).get("test_accuracy", [])
         length = min(len(result["epochs"]) for result in results)
         shared = min(length, len(theirs)) or length
-        as_published = measured_as("test_accuracy", results)
-        window = [accuracies[-5:] for accuracies in (series(result, "test_accuracy") for result in results)]
-        rows.append(
-            (
-                SYSTEMS[name].title,
-                str(len(results)),
-                str(shared),
-                f"{theirs[shared - 1]:.2%}" if theirs else "",
-                percent([series(result, as_published)[shared - 1] for result in results]) if theirs else "",
-                percent([series(result, "test_accuracy")[shared - 1] for result in results]),
-                str(length),
-                percent([series(result, "test_accuracy")[length - 1] for result in results]),
-                percent([statistics.mean(part) for part in window]),
-                f"{100 * statistics.mean(max(part) - min(part) for part in window):.2f}",
-            )
-        )
-    header = [
-        "system",
-        "seeds",
-        "epoch",
-        "published",
-        "ours, scored as published",
-        "ours",
-        "last epoch",
-        "ours",
-        "mean of the last five",
-        "highest - lowest of these, points",
-    ]
-    return markdown(header, rows)
+        as_published = [series(result, measured_as("test_accuracy", results)) for result in results]
+        accuracies = [series(result, "test_accuracy") for result in results]
+        window = [accuracy[-5:] for accuracy in accuracies]
+        row = [SYSTEMS[name].title, str(len(results)), str(shared)]
+        if theirs:
+            row += [f"{theirs[shared - 1]:.2%}", percent([accuracy[shared - 1] for accuracy in as_published])]
+        else:
+            row += ["", ""]
+        row += [percent([accuracy[shared - 1] for accuracy in accuracies]), str(length)]
+        row += [percent([accuracy[length - 1] for accuracy in accuracies])]
+        row += [percent([statistics.mean(part) for part in window])]
+        row += [f"{100 * statistics.mean(max(part) - min(part) for part in window):.2f}"]
+        rows.append(row)
+    return markdown(SUMMARY, rows)
 
 
 def table(results: Sequence[Result], published: Result) -> str:

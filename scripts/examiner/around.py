@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from examiner.looks import clouds, linear
+from examiner.looks import blend, clouds, linear
 from examiner.strokes import Array, Rng
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def punch(sheet: Sheet, page: Array) -> None:
         cv2.circle(hole, tuple(round(v * 8) for v in centre), round(radius * 8), 1.0, -1, cv2.LINE_AA, 3)
     rim = cv2.GaussianBlur(np.roll(hole, (2, 2), (0, 1)), (0, 0), 0.3 * radius)
     page *= (1 - 0.15 * rim)[..., None]
-    page += hole[..., None] * (linear((58, 50, 46)) * rng.uniform(0.6, 1.6) - page)
+    blend(page, hole, linear((58, 50, 46)) * rng.uniform(0.6, 1.6))
 
 
 def put_on_desk(sheet: Sheet, page: Array) -> None:
@@ -73,8 +73,7 @@ def put_on_desk(sheet: Sheet, page: Array) -> None:
     distance = across - sheet.look.desk * length - tilt * (along - along.mean())
     shadow = np.exp(-np.clip(-distance, 0, None) / (0.01 * sheet.short))
     desk = desk_top(rng, sheet.size) * (1 - 0.6 * shadow)[..., None]
-    beyond = np.clip(0.5 - distance, 0, 1)[..., None]
-    page += beyond * (desk - page)
+    blend(page, np.clip(0.5 - distance, 0, 1), desk)
 
 
 def desk_top(rng: Rng, size: tuple[int, int]) -> Array:
@@ -86,20 +85,12 @@ def desk_top(rng: Rng, size: tuple[int, int]) -> Array:
 
 
 def hold(rng: Rng, picture: Array, corners: Array) -> None:
-    """A hand that reaches in over a sheet's edge and holds it by the finger tips, in place.
-
-    Args:
-        rng: What chance decides.
-        picture: The sheet on its desk, float32 [H, W, 3].
-        corners: Of the sheet in the picture, [4, 2], from the upper left clockwise.
-    """
-    size = picture.shape[:2]
-    side = int(rng.integers(1, 4))  # not from above
+    """A hand that holds a sheet by the finger tips, in place: the corners, [4, 2], go clockwise from the upper left."""
+    size, side = picture.shape[:2], int(rng.integers(1, 4))  # not from above
     start, end = corners[side], corners[(side + 1) % 4]
     along = (end - start) / np.hypot(*(end - start))
     outward = np.array([along[1], -along[0]])
-    middle = start + (end - start) * rng.uniform(0.3, 0.7)
-    width = 0.075 * min(size)
+    middle, width = start + (end - start) * rng.uniform(0.3, 0.7), 0.075 * min(size)
     skin: Array = np.zeros(size, np.float32)
     nails: Array = np.zeros(size, np.float32)
     for finger in range(4):
@@ -116,7 +107,7 @@ def hold(rng: Rng, picture: Array, corners: Array) -> None:
     round_ = cv2.GaussianBlur(skin, (0, 0), 0.18 * width)  # darker towards the edges
     colour = linear(SKINS[int(rng.integers(len(SKINS)))])
     shade = (0.25 + 0.75 * round_**2) * (1 + 0.03 * clouds(rng, size, 3)) + 0.12 * cv2.GaussianBlur(nails, (0, 0), 1.5)
-    picture += skin[..., None] * (colour * shade[..., None] - picture)
+    blend(picture, skin, colour * shade[..., None])
 
 
 def _fixed(point: Array) -> tuple[int, int]:

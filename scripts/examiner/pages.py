@@ -10,7 +10,6 @@ from examiner.others import doodle, word
 from examiner.page import WORDS, Page
 from examiner.printing import text_width
 from examiner.strokes import Glyph
-from examiner.writing import Mark
 
 
 def numbers(page: Page) -> None:
@@ -58,7 +57,7 @@ def addition(page: Page) -> None:
     page.text(page.draw("+"), right - 5.6 * page.unit, base, 0.9)
     wobble = page.rng.normal(0, 0.04 * page.unit, 2)
     line = np.array([[right - 5.8 * page.unit, base + 0.2 * page.pitch + wobble[0]], [right, base + 0.2 * page.pitch]])
-    page.writing.marks.append(Mark(Glyph("", [line / page.width]), np.eye(2, 3) * page.width))
+    page.put(Glyph("", [line / page.width]), page.width, 0, 0)
     page.digits(str(sum(numbers)), right, base + 1.1 * page.pitch, right=True)
 
 
@@ -80,7 +79,7 @@ def sudoku(page: Page) -> None:
             low, high = glyph.bounds
             scale = page.unit / max(high[1] - low[1], 1.2 * (high[0] - low[0]))
             x, y = (np.array([column, line]) + 0.5 + page.rng.normal(0, 0.05, 2)) * cell + np.array([left, top])
-            page.writing.marks.append(Mark(glyph, np.array([[scale, 0, x], [0, scale, y]]), row))
+            page.put(glyph, scale, x, y, row)
             page.rows = row + 1
 
 
@@ -120,8 +119,7 @@ def _comb(page: Page, left: float, base: float) -> None:
         low, high = glyph.bounds
         scale = 0.9 * page.unit / max(high[1] - low[1], 1.15 * (high[0] - low[0]))
         middle = np.array([left + (i + 0.5) * side, base - 0.43 * page.pitch]) + page.rng.normal(0, 0.04, 2) * side
-        place = np.array([[scale, 0, middle[0]], [0, scale, middle[1]]])
-        page.writing.marks.append(Mark(glyph, place, page.rows))
+        page.put(glyph, scale, middle[0], middle[1], page.rows)
     page.rows += 1
 
 

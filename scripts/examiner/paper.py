@@ -9,7 +9,7 @@ import numpy as np
 from examiner.around import fold, punch, put_on_desk, speckle
 from examiner.looks import Colour, Look, clouds, linear
 from examiner.printing import print_on
-from examiner.strokes import Array, Glyph, Rng, on_page, readable_pen, stroke
+from examiner.strokes import Array, Glyph, Rng, on_page, readable_pen, stroke, upright, zoom
 from examiner.writing import Mark, Writing
 
 
@@ -54,14 +54,12 @@ class Sheet:
         """The width of the pen in a glyph's units; None for the glyph's own shape."""
         if self.look.pen is None:
             return None
-        scale = math.sqrt(abs(float(np.linalg.det(mark.place[:, :2]))))
-        pen = round(mark.pen * self.look.pen * self.unit / scale, 4)
+        pen = round(mark.pen * self.look.pen * self.unit / zoom(mark.place), 4)
         return readable_pen(mark.glyph, pen) if mark.glyph.text else pen
 
     def box(self, mark: Mark, matrix: Array) -> Array:
         """The four sides of a mark, left, top, right and bottom, after a perspective transform [3, 3]."""
-        scale = math.sqrt(abs(float(np.linalg.det(mark.place[:, :2]))))
-        half = 0.5 * scale * (self.pen(mark) or 0.15)
+        half = 0.5 * zoom(mark.place) * (self.pen(mark) or 0.15)
         points = np.concatenate([on_page(line, mark.place) for line in mark.glyph.lines])
         around = np.concatenate([points + half * np.array([x, y]) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))])
         seen = cv2.perspectiveTransform(around[None].astype(np.float64), matrix)[0]
@@ -118,8 +116,7 @@ class Sheet:
         rng = self.rng
         shade: Array = np.zeros(self.size, np.float32)
         pitch = 0.55 * self.unit
-        rows = np.arange(rng.uniform(0, pitch), self.size[0] + pitch, pitch * 1.5)
-        for y in rows:
+        for y in np.arange(rng.uniform(0, pitch), self.size[0] + pitch, pitch * 1.5):
             for x in np.arange(rng.uniform(0, pitch), self.size[1] + pitch, pitch * 0.8):
                 if rng.random() < 0.75:
                     glyph = self.others[int(rng.integers(len(self.others)))]
@@ -132,28 +129,19 @@ class Sheet:
     def _neighbour(self, page: Array) -> None:
         """A part of some other writing that the border of the picture cuts off."""
         rng, look = self.rng, self.look
-        glyph = self.others[int(rng.integers(len(self.others)))] if self.others else None
-        if glyph is None:
+        if not self.others:
             return
-        side = int(rng.integers(4))
+        glyph = self.others[int(rng.integers(len(self.others)))]
+        axis, is_far = divmod(int(rng.integers(4)), 2)
         along = rng.uniform(0.1, 0.9)
         size = self.unit * rng.uniform(0.7, 1.0)
         low, high = glyph.bounds
-        cut = rng.uniform(0.1, 0.3) * (high - low)
-        x, y = along * self.size[1], along * self.size[0]
-        if side == 0:
-            x = size * (cut[0] - high[0])
-        elif side == 1:
-            x = self.size[1] + size * (-cut[0] - low[0])
-        elif side == 2:
-            y = size * (cut[1] - high[1])
-        else:
-            y = self.size[0] + size * (-cut[1] - low[1])
-        place = np.array([[size, 0, x], [0, size, y]])
+        cut = rng.uniform(0.1, 0.3) * (high - low)[axis]
+        at = [along * self.size[1], along * self.size[0]]
+        at[axis] = self.size[1 - axis] + size * (-cut - low[axis]) if is_far else size * (cut - high[axis])
         coverage: Array = np.zeros(self.size, np.float32)
-        part, inside = stroke(rng, glyph, self.size, place, look.pen)
+        part, inside = stroke(rng, glyph, self.size, upright(size, *at), look.pen)
         coverage[part] = inside
         reach = max(3, round(0.1 * self.unit))
-        if self.ink[cv2.dilate(coverage, np.ones((reach, reach), np.uint8)) > 0].any():
-            return  # it must not run into what is to be read
-        self._lay(page, coverage, look.ink, look.opacity)
+        if not self.ink[cv2.dilate(coverage, np.ones((reach, reach), np.uint8)) > 0].any():
+            self._lay(page, coverage, look.ink, look.opacity)  # else it would run into what is to be read

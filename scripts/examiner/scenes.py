@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image
 
 from examiner.around import desk_top, hold
-from examiner.lens import blurred, exposed, seen_corners
-from examiner.light import lit
-from examiner.looks import Look
+from examiner.camera import blurred, exposed, lit, seen_corners
+from examiner.looks import Look, blend
 from examiner.paper import Sheet
 from examiner.scoring import Row
 from examiner.strokes import Array, Glyph, Rng
@@ -27,11 +26,8 @@ def render(
 ) -> tuple[bytes, list[Row]]:
     """The bytes of a picture file, and the rows of digits in it.
 
-    Args:
-        rng: Everything that chance decides.
-        look: How it looks.
-        written: Glyphs from left to right, in one row around the middle; or a whole page.
-        others: What stands at the border and on the other side, cut off or faint; needed by those looks only.
+    What is written is glyphs from left to right, in one row around the middle, or a whole page. The others stand at the
+    border and on the other side of the sheet, cut off or faint; only looks that have these need them.
     """
     scene = Scene(rng, look, written, others)
     picture = np.ascontiguousarray(scene.sheet())
@@ -85,7 +81,7 @@ class Scene(Sheet):
         desk *= (1 - 0.6 * np.roll(shadow, (4, 3), (0, 1)))[..., None]
         page = cv2.GaussianBlur(page, (0, 0), 0.35 / look.sheet)  # or the reduction would alias
         page = cv2.warpPerspective(page, self.matrix, self.size[::-1], borderMode=cv2.BORDER_REPLICATE)
-        desk += ground[..., None] * (page - desk)
+        blend(desk, ground, page)
         if look.fingers:
             hold(rng, desk, self.seen)
         return np.asarray(desk, np.float32)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from examiner.looks import Look, Rng
-from examiner.strokes import Array, Glyph, on_page, resample
+from examiner.looks import Look
+from examiner.strokes import Array, Glyph, Rng, on_page, resample, rotation
 
 Point = tuple[float, float]
 
@@ -52,13 +52,9 @@ class Writing:
 
 
 def in_a_row(rng: Rng, look: Look, glyphs: Sequence[Glyph], seen: Array) -> Writing:
-    """Glyphs side by side around the middle of a sheet, made smaller where they would not fit.
+    """Glyphs side by side around the middle of a sheet, smaller where the camera would cut them off.
 
-    Args:
-        rng: What chance decides.
-        look: How it looks.
-        glyphs: From left to right; may be empty.
-        seen: Where the camera sees the sheet's corners, [4, 2].
+    It sees the corners of the sheet at `seen`, [4, 2].
     """
     short = min(look.size)
     unit = look.digit * short
@@ -67,16 +63,15 @@ def in_a_row(rng: Rng, look: Look, glyphs: Sequence[Glyph], seen: Array) -> Writ
     if not glyphs:
         return writing
     matrices, starts, ends = _side_by_side(rng, look, glyphs, unit)
-    turn = math.radians(look.angle)
-    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    turn = rotation(math.radians(look.angle))
     points = np.concatenate(ends)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     frame = np.array(look.size)
     room = 0.94 * frame / np.maximum(1, np.ptp(seen, axis=0) / frame) - 2 * np.abs(look.offset) * short
-    fit = min(1.0, float((room / (np.ptp((points - middle) @ rotation.T, axis=0) + unit * 0.15)).min()))
+    fit = min(1.0, float((room / (np.ptp((points - middle) @ turn.T, axis=0) + unit * 0.15)).min()))
     writing.unit *= fit
     for glyph, matrix, start in zip(glyphs, matrices, starts, strict=True):
-        place = np.concatenate([fit * rotation @ matrix, (fit * rotation @ (start - middle) + centre)[:, None]], axis=1)
+        place = np.concatenate([fit * turn @ matrix, (fit * turn @ (start - middle) + centre)[:, None]], axis=1)
         writing.marks.append(Mark(glyph, place, 0 if glyph.text else None))
     if look.joined:
         writing.marks += _ligatures(rng, writing)

@@ -15,12 +15,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-import mnist_cnn
 from mnist_cnn.start import THREADS
 
 Result = dict[str, float]
 
-CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 TRAIN_PY = Path(__file__).parents[1] / "train.py"
 
 
@@ -100,13 +98,13 @@ def torchvision_loop(seed: int) -> Result:
 
 
 def peer(name: str, target: float = 1.0) -> Callable[[int], Result]:
-    """Trains as a recipe of `speed/peers.py` until a test accuracy is reached."""
+    """Trains as a function of `speed/peers.py` does until a test accuracy is reached."""
 
     def run(seed: int) -> Result:
         from speed import peers
 
         torch.manual_seed(seed)
-        for seconds, accuracy in peers.PEERS[name]():
+        for seconds, accuracy in getattr(peers, name)():
             result = {"seconds": seconds, "accuracy": accuracy}
             if accuracy >= target:
                 break
@@ -119,7 +117,7 @@ def preset(name: str) -> Side:
     """A preset of this project, trained and tested."""
     return Side(
         f"`{name}`",
-        lambda seed: fit(seed, f"--config={CONFIGS / name}.yaml", "--trainer.accelerator=cpu", test=True),
+        lambda seed: fit(seed, f"--config={name}", "--trainer.accelerator=cpu", test=True),
         environment=THREADS,
     )
 

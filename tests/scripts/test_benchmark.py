@@ -44,7 +44,7 @@ def test_peers_learn_epoch_by_epoch(few_digits: None, name: str, epochs: int, mo
 
     monkeypatch.setattr(peers, "_train", shorter)
     torch.manual_seed(0)
-    results = list(peers.PEERS[name]())
+    results = list(getattr(peers, name)())
     assert asked == [epochs]
     assert len(results) == min(epochs, 5)
     seconds = [result[0] for result in results]

@@ -14,6 +14,7 @@ from conftest import Cli, Fails
 from tutorials import measures, training
 
 from mnist_cnn import DigitClassifier
+from mnist_cnn.cli.quick import CONFIGS
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.networks import MLP
 
@@ -55,7 +56,7 @@ def test_tables_and_plots(tiny: Cli, capsys: pytest.CaptureFixture[str]) -> None
 def test_every_system_is_its_preset(name: str) -> None:
     system = reproduce.SYSTEMS[name]
     preset = yaml.safe_load((training.CONFIGS / f"{system.preset}.yaml").read_text())
-    settings = training.resolved(reproduce.run_of(name, seed=0, epochs=None))
+    settings = training.resolved(training.build(reproduce.run_of(name, seed=0, epochs=None)))
     network = settings["model"]["network"]
     if system.changes:
         assert network["init_args"].pop("scaling") != preset["model"]["network"]["init_args"].pop("scaling")
@@ -158,7 +159,7 @@ def test_results_of_other_settings_are_left_alone(tiny: Cli, fails: Fails, monke
     assert "(train_batches)" in fails(tiny, *system, "--epochs=1")
     monkeypatch.setattr(training, "TRAIN_BATCHES", 3)
     monkeypatch.setattr(training, "CONFIGS", Path("configs"))
-    preset = yaml.safe_load((Path(training.mnist_cnn.__file__).parent / "configs/dezero_mlp.yaml").read_text())
+    preset = yaml.safe_load((CONFIGS / "dezero_mlp.yaml").read_text())
     preset["model"]["learning_rate"] = 0.5
     Path("configs").mkdir()
     Path("configs/dezero_mlp.yaml").write_text(yaml.safe_dump(preset))

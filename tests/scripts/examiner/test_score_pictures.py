@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import score_pictures
 from examiner import compose, strokes
-from examiner.difficulties import ALL, LAYOUTS
+from examiner.difficulties import ALL, LAYOUTS, NOTHING
 from examiner.looks import Look
 from examiner.mnist_digits import Digits
 from examiner.scenes import Scene, render
-from examiner.several import NOTHING
 from examiner.shapes import LONG, LOOPED, OPEN, PLAIN, ROUND
 from examiner.strokes import Glyph
 from examiner.tracing import LOOPS
