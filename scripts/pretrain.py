@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import experiments
-import torch
 from pretraining.detector import fit_calibration, fit_votes
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
@@ -31,21 +29,14 @@ from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.errors import SettingsError
 from mnist_cnn.reading.models import load_classifier, load_detector
-from mnist_cnn.tasks.classifier import DigitClassifier
 
 SCENES = 400
 """How many scenes the detector is calibrated on."""
 LARGEST = 3_000_000
 """Bytes: what a package may weigh more for its weights."""
 
-KEPT = (
-    "state_dict",
-    "hyper_parameters",
-    "datamodule_hyper_parameters",
-    "pytorch-lightning_version",
-    "epoch",
-    "global_step",
-)
+KEPT = ("state_dict", "hyper_parameters", "datamodule_hyper_parameters", "pytorch-lightning_version", "epoch",
+        "global_step")  # fmt: skip
 """Of a checkpoint: all that is needed to use it, nothing of what training would go on from."""
 
 
@@ -70,15 +61,15 @@ def main(*others: str, config: str, folder: Path, output: Path | None = None) ->
 
 def make_classifier(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
     """Trains the classifier, or goes on with it, and writes it with its temperature."""
-    cli = train(config, folder, others)
-    last = read_checkpoint(find_checkpoint("last", folder / "lightning_logs"))
+    cli, file = train(config, folder, ["--data.val_size=5000", *others], ValidatingCLI)
+    last = read_checkpoint(file)
     model = cli.model.cpu().float()
     model.load_state_dict(last["state_dict"])
-    logits, labels = answers(model, cli.datamodule.val_dataloader())
-    temperature = fit_temperature(logits, labels)
+    validation = experiments.answers(model, cli.datamodule.val_dataloader())  # at temperature 1, as in training
+    temperature = fit_temperature(*validation)
     write(last, {"temperature": temperature}, output)
     cli.datamodule.setup("test")
-    print(report(temperature, (logits, labels), answers(model, cli.datamodule.test_dataloader())))
+    print(report(temperature, validation, experiments.answers(model, cli.datamodule.test_dataloader())))
 
 
 def make_detector(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
@@ -99,22 +90,17 @@ def make_recognizer(config: Path, folder: Path, others: Sequence[str], output: P
 
 
 def train_on_scenes(config: Path, folder: Path, others: Sequence[str]) -> tuple[TaskCLI, dict[str, Any], Path]:
-    """Trains what learns from scenes, or goes on with it.
-
-    Returns:
-        The command line that did it; its last checkpoint, with weights of half the size; and the file of it.
-    """
-    cli = run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
-    file = find_checkpoint("last", folder / "lightning_logs")
+    """As `train`; between the two the last checkpoint, with weights of half the size."""
+    cli, file = train(config, folder, others)
     last = read_checkpoint(file)
     weights = {name: part.half() if part.is_floating_point() else part for name, part in last["state_dict"].items()}
     return cli, {**last, "state_dict": weights}, file
 
 
-def train(config: Path, folder: Path, others: Sequence[str]) -> DigitCLI:
-    """Trains with a validation split, or goes on with it, to the last epoch."""
-    options = [f"--config={config}", f"--trainer.default_root_dir={folder}", "--data.val_size=5000", *others]
-    return run(["fit", *options, "--ckpt_path=last"], ValidatingCLI)
+def train(config: Path, folder: Path, others: Sequence[str], kind: type[DigitCLI] = DigitCLI) -> tuple[TaskCLI, Path]:
+    """Trains, or goes on with it, to the last epoch: the command line that did it, and the last checkpoint."""
+    options = [f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"]
+    return run(["fit", *options], kind), find_checkpoint("last", folder / "lightning_logs")
 
 
 class ValidatingCLI(DigitCLI):
@@ -125,15 +111,6 @@ class ValidatingCLI(DigitCLI):
         if not self.datamodule.val_size:
             raise SettingsError("the temperature needs a validation split: leave out --data.val_size")
         super().before_fit()
-
-
-@torch.no_grad()
-def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor]:
-    """The network's answers to a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
-    model.eval()  # at temperature 1, as in training
-    parts = [(model(images), labels) for images, labels in batches]
-    logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-    return logits, labels
 
 
 def write(checkpoint: dict[str, Any], fitted: dict[str, float], output: Path) -> None:
@@ -151,15 +128,10 @@ def report(temperature: float, validation: tuple[Tensor, Tensor], test: tuple[Te
     logits, labels = test
     lines = [f"MNIST test set: {verdict(int((logits.argmax(dim=1) != labels).sum()), len(labels))}"]
     for name, (scores, true) in {"validation split": validation, "test set": test}.items():
-        before, after = (calibration_error(scores / divisor, true) for divisor in (1.0, temperature))
+        answers = [(scores / divisor).softmax(dim=1).max(dim=1) for divisor in (1.0, temperature)]
+        before, after = (Reliability.of(sure, answer == true).error for sure, answer in answers)
         lines.append(f"expected calibration error, {name}: {before:.2%}, at temperature {temperature:.3f} {after:.2%}")
     return "\n".join(lines)
-
-
-def calibration_error(logits: Tensor, labels: Tensor) -> float:
-    """Of logits [N, 10] and labels [N], 0 to 1."""
-    confidence, answer = logits.softmax(dim=1).max(dim=1)
-    return Reliability.of(confidence, answer == labels).error
 
 
 MAKERS = {

@@ -179,8 +179,11 @@ def read(folder: Path, reader: Reader, layout: str | None = None) -> list[Pictur
 
     Args:
         folder: It holds `labels.csv`.
-        reader: Takes the path of a picture.
+        reader: Takes the path of a picture; gives digits, confidence and box of each row, in reading order.
         layout: Reads only these: digit, row, page or nothing. Default: all.
+
+    Raises:
+        DataError: The folder has no such pictures.
     """
     pictures = [one for one in labelled(folder) if layout in (None, one.layout)]
     if not pictures:
