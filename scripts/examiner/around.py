@@ -1,18 +1,13 @@
 """What happens to a sheet beside the writing: folds, specks, holes, a desk beneath, a hand that holds it."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from examiner.looks import blend, clouds, linear
 from examiner.strokes import Array, Rng
-
-if TYPE_CHECKING:
-    from examiner.paper import Sheet
+from examiner.writing import Sheet
 
 WOODS = ((150, 105, 66), (92, 70, 52), (66, 68, 72), (196, 176, 148), (120, 124, 128), (70, 90, 84))
 SKINS = ((224, 172, 142), (198, 134, 100), (141, 85, 60), (92, 58, 44), (238, 196, 170))

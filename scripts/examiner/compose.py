@@ -68,8 +68,7 @@ def picture(name: str, seed: int, index: int, digits: Digits) -> tuple[bytes, li
 def text(name: str, seed: int, index: int, rng: Rng, look: Look) -> str:
     """The digits of a row, and the signs between them."""
     difficulty = ALL[name]
-    low, high = difficulty.count
-    count = int(rng.integers(low, high + 1))
+    count = int(rng.integers(*difficulty.count, endpoint=True))
     while True:
         labels = "".join(difficulty.digits[k] for k in rng.integers(len(difficulty.digits), size=count))
         if not look.turned or len(re.findall("[23457]", labels)) > 1:  # else nobody knows which way is up

@@ -1,9 +1,6 @@
 """What is printed on a sheet: ruling, squares, boxes, forms and text."""
 
-from __future__ import annotations
-
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -11,10 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from examiner.looks import blend, linear
 from examiner.strokes import Array
-from examiner.writing import Point
-
-if TYPE_CHECKING:
-    from examiner.paper import Sheet
+from examiner.writing import Point, Sheet
 
 
 def print_on(sheet: Sheet, page: Array) -> None:

@@ -13,10 +13,10 @@ from PIL import Image
 from examiner.around import desk_top, hold
 from examiner.camera import blurred, exposed, lit, seen_corners
 from examiner.looks import Look, blend
-from examiner.paper import Sheet
+from examiner.paper import reflectance
 from examiner.scoring import Row
 from examiner.strokes import Array, Glyph, Rng
-from examiner.writing import Writing, in_a_row
+from examiner.writing import Sheet, Writing, in_a_row
 
 cv2.setNumThreads(1)  # the processes of `score_pictures.py` share the cores
 
@@ -30,7 +30,7 @@ def render(
     border and on the other side of the sheet, cut off or faint; only looks that have these need them.
     """
     scene = Scene(rng, look, written, others)
-    picture = np.ascontiguousarray(scene.sheet())
+    picture = np.ascontiguousarray(reflectance(scene))
     picture = lit(rng, look, scene.viewed(picture), scene.unit)
     picture = scene.cropped(picture)
     before = picture.shape[:2]
@@ -100,17 +100,14 @@ class Scene(Sheet):
     def rows(self, scale: tuple[float, float], size: tuple[int, int]) -> list[Row]:
         """The rows of digits, in the pixels of the picture as stored: so many times larger, of a height and width."""
         matrix = np.diag([*scale, 1.0]) @ self.matrix
-        found: dict[int, list[tuple[str, Array]]] = {}
-        for mark in self.writing.marks:
-            if mark.row is not None:
-                found.setdefault(mark.row, []).append((mark.glyph.text, self.box(mark, matrix)))
         rows = []
-        for _, digits in sorted(found.items()):
-            boxes = np.array([box for _, box in digits])
+        for number in sorted({mark.row for mark in self.writing.marks if mark.row is not None}):
+            digits = [mark for mark in self.writing.marks if mark.row == number]
+            boxes = np.array([self.box(mark, matrix) for mark in digits])
             corners = np.concatenate([np.floor(boxes[:, :2].min(axis=0)), np.ceil(boxes[:, 2:].max(axis=0))])
             corners = turned(np.clip(corners, 0, [*size[::-1]] * 2), self.look.turned, size)
             left, top, right, bottom = (int(side) for side in corners)
-            rows.append(Row("".join(text for text, _ in digits), 1.0, (left, top, right, bottom)))
+            rows.append(Row("".join(mark.glyph.text for mark in digits), 1.0, (left, top, right, bottom)))
         return rows
 
 
@@ -145,8 +142,6 @@ def encode(rng: Rng, look: Look, pixels: Array, scene: Scene) -> bytes:
         image = image.transpose(turned[look.orientation])
         exif[0x0112] = look.orientation
     file = io.BytesIO()
-    if look.kind == "jpg":
-        image.save(file, "JPEG", quality=look.quality, exif=exif)
-    else:
-        image.save(file, "PNG", compress_level=3, exif=exif)
+    form = {"jpg": "JPEG", "png": "PNG"}[look.kind]
+    image.save(file, form, quality=look.quality, compress_level=3, exif=exif)
     return file.getvalue()

@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from examiner.looks import Look
-from examiner.strokes import Array, Glyph, Rng, on_page, resample, rotation
+from examiner.strokes import Array, Glyph, Rng, on_page, readable_pen, resample, rotation, zoom
 
 Point = tuple[float, float]
 
@@ -49,6 +50,33 @@ class Writing:
     baseline: float = 0.0
     rules: list[tuple[Point, Point, float]] = field(default_factory=list)
     labels: list[tuple[str, Point, float]] = field(default_factory=list)
+
+
+class Sheet:
+    """A sheet of paper with something on it, and where that is."""
+
+    def __init__(self, rng: Rng, look: Look, writing: Writing, others: Sequence[Glyph]) -> None:
+        """Takes what is written, and what stands at the border or on the other side."""
+        self.rng, self.look, self.writing, self.others = rng, look, writing, others
+        self.short = min(look.size)
+        self.unit = writing.unit
+        self.size = (look.size[1], look.size[0])
+        self.ink: Array = np.zeros(self.size, np.float32)
+
+    def pen(self, mark: Mark) -> float | None:
+        """The width of the pen in a glyph's units; None for the glyph's own shape."""
+        if self.look.pen is None:
+            return None
+        pen = round(mark.pen * self.look.pen * self.unit / zoom(mark.place), 4)
+        return readable_pen(mark.glyph, pen) if mark.glyph.text else pen
+
+    def box(self, mark: Mark, matrix: Array) -> Array:
+        """The four sides of a mark, left, top, right and bottom, after a perspective transform [3, 3]."""
+        half = 0.5 * zoom(mark.place) * (self.pen(mark) or 0.15)
+        points = np.concatenate([on_page(line, mark.place) for line in mark.glyph.lines])
+        around = np.concatenate([points + half * np.array([x, y]) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))])
+        seen = cv2.perspectiveTransform(around[None].astype(np.float64), matrix)[0]
+        return np.concatenate([seen.min(axis=0), seen.max(axis=0)])
 
 
 def in_a_row(rng: Rng, look: Look, glyphs: Sequence[Glyph], seen: Array) -> Writing:

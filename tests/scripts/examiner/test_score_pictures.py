@@ -14,6 +14,7 @@ from examiner import compose, strokes
 from examiner.difficulties import ALL, LAYOUTS, NOTHING
 from examiner.looks import Look
 from examiner.mnist_digits import Digits
+from examiner.paper import reflectance
 from examiner.scenes import Scene, render
 from examiner.shapes import LONG, LOOPED, OPEN, PLAIN, ROUND
 from examiner.strokes import Glyph
@@ -174,7 +175,7 @@ def test_the_boxes_hold_all_ink_of_the_digits(name: str, digits: Digits, monkeyp
     compose.picture(name, 1, 0, digits)
     scene = scenes[0]
     scene.writing.marks[:] = [mark for mark in scene.writing.marks if mark.row is not None]
-    scene.viewed(scene.sheet())
+    scene.viewed(reflectance(scene))
     ink = cv2.warpPerspective(scene.ink, scene.matrix, scene.size[::-1]) > 0.5
     assert ink.any()
     assert not border(ink).any()
@@ -202,7 +203,7 @@ def test_rows_stand_in_order_and_touch_where_they_should(digits: Digits) -> None
         scene = Scene(rng, look, [digits.draw(rng, label) for label in (3, 0, 2, 6, 0, 8)])
         x = [mark.place[0, 2] for mark in scene.writing.marks]
         assert x == sorted(x)
-        scene.sheet()
+        reflectance(scene)
         pieces[name] = cv2.connectedComponents((scene.ink > 0.4).astype(np.uint8))[0] - 1
     assert pieces["row, spaced"] == 6
     assert pieces["row, touching"] < 6
