@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import experiments
 from jsonargparse.typing import PositiveInt
 from speed.sides import RACES, Result
 
@@ -47,9 +48,11 @@ def main(
     """
     from speed.tables import write
 
-    chosen = {race: pick(race, sides) for race in races or ["epoch"]}
-    if not any(chosen.values()):
-        fail(f"--sides names none of {', '.join(name for race in chosen for name in RACES[race])}")
+    races = races or ["epoch"]
+    known = [name for race in races for name in RACES[race]]
+    if unknown := [name for name in sides or () if name not in known]:
+        fail(f"--sides: there is no {', '.join(unknown)} among {', '.join(known)}")
+    chosen = {race: pick(race, sides) for race in races}
     files.prepare("MNIST", files.default_data_dir())  # so that no side does it on the clock
     write({race: hold(race, names, rounds) for race, names in chosen.items() if names}, output)
 
@@ -97,7 +100,7 @@ def run_side(race: str, name: str, seed: int) -> Result:
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise SystemExit(f"error: {name} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        raise SystemExit(f"error: {name} failed: {experiments.last_words(done)}")
     result = {} if side.command else json.loads(done.stdout.splitlines()[-1])
     return {**result, "process": seconds}
 

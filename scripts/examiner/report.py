@@ -17,7 +17,7 @@ TITLES = {"digit": "one digit", "row": "one row", "page": "pages", "nothing": "n
 
 def report(pictures: Sequence[Picture]) -> str:
     """One table for each layout that occurs among pictures that were read."""
-    kinds = {name: difficulty.kind for name, difficulty in ALL.items()}
+    kinds = {one.difficulty: ALL[one.difficulty].kind if one.difficulty in ALL else "unknown" for one in pictures}
     tables = []
     for layout, title in TITLES.items():
         part = [one for one in pictures if one.layout == layout]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from mnist_cnn.data.files import DataError
 
 Box = tuple[float, float, float, float]
-COLUMNS = ("file", "digits", "left", "top", "right", "bottom", "difficulty", "split", "seed")
+SIDES = ("left", "top", "right", "bottom")
+COLUMNS = ("file", "digits", *SIDES, "difficulty", "split", "seed")
 """Of `labels.csv`: a line for each row of digits, and one without digits for a picture that has none."""
 
 
@@ -131,8 +132,7 @@ def labelled(folder: Path) -> list[Picture]:
     found: dict[str, Picture] = {}
     for line in lines(folder / "labels.csv", COLUMNS, "write it with scripts/score_pictures.py --output"):
         one = found.setdefault(line["file"], Picture(line["file"], line["difficulty"]))
-        if line["digits"]:
-            found[one.file] = replace(one, rows=(*one.rows, Row(line["digits"], 1.0, _box(line))))
+        found[one.file] = replace(one, rows=one.rows + _row(line, 1.0))
     return list(found.values())
 
 
@@ -145,14 +145,13 @@ def answered(pictures: Sequence[Picture], predictions: Path) -> list[Picture]:
         DataError: The file lacks a column, or answers twice for a picture that is no page.
     """
     pages = any(one.layout == "page" for one in pictures)
-    columns = ("file", "digits", "confidence", *(COLUMNS[2:6] if pages else ()))
+    columns = ("file", "digits", "confidence", *(SIDES if pages else ()))
     answers: dict[tuple[str, ...], tuple[Row, ...]] = {}
     for line in lines(predictions, columns, "write it with `predict`"):
         key = Path(line["file"]).parts[-2:]  # unique, wherever the path starts
         if key in answers and not pages:
             raise DataError(f"{predictions} has two answers for {line['file']}")
-        row = (Row(line["digits"], float(line["confidence"] or 0), _box(line)),) if line["digits"] else ()
-        answers[key] = answers.get(key, ()) + row
+        answers[key] = answers.get(key, ()) + _row(line, float(line["confidence"] or 0))
     return [replace(one, answers=answers.get(Path(one.file).parts[-2:], ())) for one in pictures]
 
 
@@ -160,18 +159,22 @@ def lines(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str
     """Of a CSV file with at least some columns; the remedy is what a user can do where it has not."""
     try:
         with path.open(newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restval="")
             found = list(reader)
-    except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}): {remedy}") from error
+        for number in (line.get(name) for line in found for name in ("confidence", *SIDES)):
+            float(number or 0)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"cannot read {path} ({getattr(error, 'strerror', None) or error}): {remedy}") from error
     if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
         raise DataError(f"{path} lacks {', '.join(missing)}; its columns are {', '.join(columns)}: {remedy}")
     return found
 
 
-def _box(line: dict[str, str]) -> Box | None:
-    sides = [line.get(side) for side in COLUMNS[2:6]]
-    return tuple(float(side) for side in sides if side) if all(sides) else None  # type: ignore[return-value]
+def _row(line: dict[str, str], confidence: float) -> tuple[Row, ...]:
+    """The row of a line, if it has one."""
+    sides = [float(line[side]) for side in SIDES if line.get(side)]
+    box = (sides[0], sides[1], sides[2], sides[3]) if len(sides) == 4 else None
+    return (Row(line["digits"], confidence, box),) if line["digits"] else ()
 
 
 def read(folder: Path, reader: Reader, layout: str | None = None) -> list[Picture]:

@@ -1,6 +1,7 @@
 """Shared by experiments: seeds, answers, means in a table, plots."""
 
 import statistics
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ def claim(folder: Path, command: str, option: str = "--output") -> None:
         fail(f"{folder} holds what another preset or other arguments made: choose another {option}")
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(command)
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a process wrote before it failed; a killed one may have written none."""
+    return [f"exit status {done.returncode}", *(done.stderr or done.stdout).strip().splitlines()][-1]
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
