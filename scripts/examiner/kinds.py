@@ -17,7 +17,6 @@ class Difficulty:
     """One row of a table.
 
     Attributes:
-        kind: photo, scan, ...; what is summed up together.
         look: Draws a look by chance.
         count: How many digits or marks a picture holds, from and to; how many lines, if it is a page.
         mark: Draws what is there in place of digits.
@@ -27,9 +26,9 @@ class Difficulty:
         pairs: Whether the two digits are every two, one picture after the other.
         digits: Those that a row is made of.
         steady: Whether strokes are as straight as a mouse draws them.
+        kind: What is summed up together, where the pictures of a layout are of several kinds.
     """
 
-    kind: str
     look: Make
     count: tuple[int, int] = (1, 1)
     mark: Callable[[Rng], Glyph] | None = None
@@ -39,11 +38,12 @@ class Difficulty:
     pairs: bool = False
     digits: str = "0123456789"
     steady: bool = False
+    kind: str = "photo"
 
 
 def like(make: Make, *styles: Make, **changes: Any) -> Make:
     """A look with changes; those that are functions, such as `between` gives, are drawn for each picture, first."""
-    return lambda rng: make(rng, *styles, **drawn(rng, changes))
+    return lambda rng, **more: make(rng, *styles, **{**drawn(rng, changes), **more})
 
 
 def then(make: Make, **changes: Any) -> Make:
@@ -66,6 +66,6 @@ def either_way(low: float, high: float) -> Callable[[Rng], float]:
     return lambda rng: float(rng.choice([-1, 1]) * rng.uniform(low, high))
 
 
-def any_of(*values: float) -> Callable[[Rng], Any]:
+def any_of(*values: Any) -> Callable[[Rng], Any]:
     """One of the values by chance."""
-    return lambda rng: rng.choice(values).item()
+    return lambda rng: values[int(rng.integers(len(values)))]

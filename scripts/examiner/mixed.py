@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from examiner.kinds import between
-from examiner.looks import BLACK, Colour, Look
+from examiner.kinds import any_of, between
+from examiner.looks import BLACK, Look
 from examiner.strokes import Rng
 from examiner.styles import BLUE, GREEN, INKS, RED, drawing, photo, ruled, scan, squared
 
 
 def small(rng: Rng, side: int) -> Look:
     """So many pixels each way that it was reduced to."""
-    make = (drawing, scan, photo)[int(rng.integers(3))]
+    make = any_of(drawing, scan, photo)(rng)
     return make(
         rng,
         size=(20 * side, 20 * side),
@@ -28,13 +28,11 @@ def small(rng: Rng, side: int) -> Look:
 
 def everything(rng: Rng, **changes: Any) -> Look:
     """Several difficulties at once, each mild enough that a person still reads it at a glance."""
-    look = (photo, ruled, squared, photo)[int(rng.integers(4))](rng)
-    ink = (*INKS, RED, GREEN)[int(rng.integers(6))]
-    papers: tuple[Colour, ...] = ((238, 237, 232), (246, 238, 214), (226, 226, 222), (240, 226, 190))
+    look = any_of(photo, ruled, squared, photo)(rng)(rng)
     look = replace(
         look,
-        ink=ink,
-        paper=papers[int(rng.integers(4))],
+        ink=any_of(*INKS, RED, GREEN)(rng),
+        paper=any_of((238, 237, 232), (246, 238, 214), (226, 226, 222), (240, 226, 190))(rng),
         digit=rng.uniform(0.25, 0.5),
         pen=rng.uniform(0.025, 0.11),
         opacity=rng.uniform(0.45, 0.95),
