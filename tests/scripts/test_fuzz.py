@@ -4,14 +4,13 @@ from pathlib import Path
 
 import fuzz
 import pytest
-from fuzzing import targets
 
 
 @pytest.mark.parametrize(
     ("name", "inputs"), [("idx_reader", 300), ("checkpoint_reader", 100), ("picture_reader", 40), ("command_line", 20)]
 )
 def test_garbage_is_refused(name: str, inputs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "SCRATCH", tmp_path / "scratch")
+    monkeypatch.setattr(fuzz, "SCRATCH", tmp_path / "scratch")
     (tmp_path / "scratch").mkdir()
     monkeypatch.chdir(tmp_path)
     outcomes = fuzz.fuzz(fuzz.TARGETS[name][0], inputs, seed=7)
