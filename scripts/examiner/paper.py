@@ -5,11 +5,13 @@ import math
 import cv2
 import numpy as np
 
-from examiner.around import fold, punch, put_on_desk, speckle
-from examiner.looks import clouds, linear
+from examiner.looks import blend, clouds, linear
 from examiner.printing import print_on
-from examiner.strokes import Array, stroke, upright
+from examiner.strokes import Array, Rng, stroke, upright
 from examiner.writing import Sheet
+
+WOODS = ((150, 105, 66), (92, 70, 52), (66, 68, 72), (196, 176, 148), (120, 124, 128), (70, 90, 84))
+SKINS = ((224, 172, 142), (198, 134, 100), (141, 85, 60), (92, 58, 44), (238, 196, 170))
 
 
 def reflectance(sheet: Sheet) -> Array:
@@ -122,3 +124,99 @@ def _neighbour(sheet: Sheet, page: Array) -> None:
     reach = max(3, round(0.1 * sheet.unit))
     if not sheet.ink[cv2.dilate(coverage, np.ones((reach, reach), np.uint8)) > 0].any():
         _lay(sheet, page, coverage)  # else it would run into what is to be read
+
+
+def fold(sheet: Sheet, page: Array) -> None:
+    """A fold across the sheet: one side brighter, the other darker, a worn line between."""
+    turn = sheet.rng.uniform(0, math.pi)
+    ys, xs = np.mgrid[: sheet.size[0], : sheet.size[1]].astype(np.float32)
+    offset = sheet.rng.uniform(-0.25, 0.25) * sheet.short
+    distance = (xs - sheet.size[1] / 2) * math.cos(turn) + (ys - sheet.size[0] / 2) * math.sin(turn) - offset
+    reach = 0.06 * sheet.short
+    page *= (1 + sheet.look.crease * np.sign(distance) * np.exp(-np.abs(distance) / reach))[..., None]
+    page *= (1 - 1.5 * sheet.look.crease * np.exp(-((distance / (0.002 * sheet.short)) ** 2)))[..., None]
+
+
+def speckle(sheet: Sheet, page: Array) -> None:
+    """Dust, crumbs and dots of ink; away from the writing, or a person would read them as part of it."""
+    rng = sheet.rng
+    for _ in range(sheet.look.specks):
+        x, y = (int(rng.integers(side)) for side in sheet.size[::-1])
+        radius = rng.uniform(0.002, 0.007) * sheet.short
+        reach = int(4 * radius) + 2
+        if sheet.ink[max(0, y - reach) : y + reach, max(0, x - reach) : x + reach].any():
+            continue
+        spot: Array = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+        axes = (round(radius * 8), round(radius * rng.uniform(4, 8)))
+        cv2.ellipse(spot, (reach * 8, reach * 8), axes, rng.uniform(0, 180), 0, 360, 1.0, -1, cv2.LINE_AA, 3)
+        top, left = max(0, y - reach), max(0, x - reach)
+        part = page[top : y + reach + 1, left : x + reach + 1]
+        spot = spot[top - y + reach :, left - x + reach :][: part.shape[0], : part.shape[1], None]
+        part += rng.uniform(0.4, 0.95) * spot * (linear((60, 55, 50)) - part)
+
+
+def punch(sheet: Sheet, page: Array) -> None:
+    """The holes of a spiral or a binder along one side, with the dark behind and the edge's shadow."""
+    rng, (height, width) = sheet.rng, sheet.size
+    top = rng.random() < 0.5
+    radius = rng.uniform(0.014, 0.03) * sheet.short
+    inset = radius * rng.uniform(1.6, 2.6)
+    hole = np.zeros(sheet.size, np.float32)
+    for at in np.arange(rng.uniform(0, 3) * radius, width if top else height, radius * rng.uniform(4, 5.5)):
+        centre = (at, inset) if top else (inset, at)
+        cv2.circle(hole, tuple(round(v * 8) for v in centre), round(radius * 8), 1.0, -1, cv2.LINE_AA, 3)
+    rim = cv2.GaussianBlur(np.roll(hole, (2, 2), (0, 1)), (0, 0), 0.3 * radius)
+    page *= (1 - 0.15 * rim)[..., None]
+    blend(page, hole, linear((58, 50, 46)) * rng.uniform(0.6, 1.6))
+
+
+def put_on_desk(sheet: Sheet, page: Array) -> None:
+    """What lies beyond one edge of the sheet."""
+    rng, (height, width) = sheet.rng, sheet.size
+    side, tilt = int(rng.integers(4)), rng.normal(0, 0.03)
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
+    across, along, length = (xs, ys, width) if side < 2 else (ys, xs, height)
+    if side % 2:
+        across = length - 1 - across
+    distance = across - sheet.look.desk * length - tilt * (along - along.mean())
+    shadow = np.exp(-np.clip(-distance, 0, None) / (0.01 * sheet.short))
+    desk = desk_top(rng, sheet.size) * (1 - 0.6 * shadow)[..., None]
+    blend(page, np.clip(0.5 - distance, 0, 1), desk)
+
+
+def desk_top(rng: Rng, size: tuple[int, int]) -> Array:
+    """A table or a desk from above, float32 [H, W, 3]."""
+    wood = linear(WOODS[int(rng.integers(len(WOODS)))])
+    grain = clouds(rng, (max(4, size[0] // 8), size[1]), 6)
+    grain = cv2.resize(grain, size[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(wood * (1 + 0.1 * grain + 0.04 * clouds(rng, size, 1))[..., None])
+
+
+def hold(rng: Rng, picture: Array, corners: Array) -> None:
+    """A hand that holds a sheet by the finger tips, in place: the corners, [4, 2], go clockwise from the upper left."""
+    size, side = picture.shape[:2], int(rng.integers(1, 4))  # not from above
+    start, end = corners[side], corners[(side + 1) % 4]
+    along = (end - start) / np.hypot(*(end - start))
+    outward = np.array([along[1], -along[0]])
+    middle, width = start + (end - start) * rng.uniform(0.3, 0.7), 0.075 * min(size)
+    skin: Array = np.zeros(size, np.float32)
+    nails: Array = np.zeros(size, np.float32)
+    for finger in range(4):
+        across = (finger - 1.5) * width * 1.12
+        reach = width * (0.45 - 0.18 * abs(finger - 1.4)) + rng.normal(0, 0.08 * width)
+        tip = middle + across * along - (reach - 0.5 * width) * outward
+        root = middle + 0.9 * across * along + 4.5 * width * outward
+        cv2.line(skin, _fixed(tip), _fixed(root), 1.0, round(width), cv2.LINE_AA, 3)
+        cv2.ellipse(nails, _fixed(tip), (round(2.4 * width), round(2 * width)), 0, 0, 360, 1.0, -1, cv2.LINE_AA, 3)
+    palm = middle + 5.5 * width * outward
+    cv2.line(skin, _fixed(palm), _fixed(palm + 20 * width * outward), 1.0, round(4.2 * width), cv2.LINE_AA, 3)
+    shadow = cv2.GaussianBlur(skin, (0, 0), 0.25 * width)
+    picture *= (1 - 0.45 * shadow * (1 - skin))[..., None]
+    round_ = cv2.GaussianBlur(skin, (0, 0), 0.18 * width)  # darker towards the edges
+    colour = linear(SKINS[int(rng.integers(len(SKINS)))])
+    shade = (0.25 + 0.75 * round_**2) * (1 + 0.03 * clouds(rng, size, 3)) + 0.12 * cv2.GaussianBlur(nails, (0, 0), 1.5)
+    blend(picture, skin, colour * shade[..., None])
+
+
+def _fixed(point: Array) -> tuple[int, int]:
+    return round(float(point[0]) * 8), round(float(point[1]) * 8)

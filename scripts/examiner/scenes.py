@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from examiner.around import desk_top, hold
 from examiner.camera import blurred, exposed, lit, seen_corners
 from examiner.looks import Look, blend
-from examiner.paper import reflectance
+from examiner.paper import desk_top, hold, reflectance
 from examiner.scoring import Row
 from examiner.strokes import Array, Glyph, Rng
 from examiner.writing import Sheet, Writing, in_a_row

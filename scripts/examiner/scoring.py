@@ -1,6 +1,7 @@
 """What was read in pictures against what is in them."""
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,27 +89,24 @@ def marks(picture: Picture) -> Marks:
         pairs = _pairs(picture.rows, picture.answers)
     else:
         pairs = {0: 0} if picture.rows and picture.answers else {}
-    right: list[float] = []
-    wrong: list[float] = []
-    for truth, answer in sorted(pairs.items()):
-        row = picture.answers[answer]
-        (right if row.digits == picture.rows[truth].digits else wrong).append(row.confidence)
-    false = [row.confidence for i, row in enumerate(picture.answers) if i not in pairs.values()]
+    found = [(picture.rows[truth].digits, picture.answers[answer]) for truth, answer in sorted(pairs.items())]
+    right = tuple(row.confidence for digits, row in found if row.digits == digits)
+    wrong = tuple(row.confidence for digits, row in found if row.digits != digits)
+    false = tuple(row.confidence for i, row in enumerate(picture.answers) if i not in pairs.values())
     order = [answer for _, answer in sorted(pairs.items())]
-    return Marks(tuple(right), tuple(wrong), tuple(false), len(picture.rows) - len(pairs), order == sorted(order))
+    return Marks(right, wrong, false, len(picture.rows) - len(pairs), order == sorted(order))
 
 
 def _pairs(rows: Sequence[Row], answers: Sequence[Row]) -> dict[int, int]:
     """Which answer belongs to which row: each to one at most, the largest overlap first."""
     overlaps = []
-    for i, row in enumerate(rows):
-        for j, answer in enumerate(answers):
-            if row.box and answer.box:
-                shared, union, smaller = _overlap(row.box, answer.box)
-                if shared >= 0.5 * smaller > 0:
-                    overlaps.append((shared / union, i, j))
+    for (i, row), (j, answer) in itertools.product(enumerate(rows), enumerate(answers)):
+        if row.box and answer.box:
+            shared, union, smaller = _overlap(row.box, answer.box)
+            if shared >= 0.5 * smaller > 0:
+                overlaps.append((-shared / union, i, j))
     pairs: dict[int, int] = {}
-    for _, i, j in sorted(overlaps, key=lambda found: (-found[0], found[1:])):
+    for _, i, j in sorted(overlaps):
         if i not in pairs and j not in pairs.values():
             pairs[i] = j
     return pairs
