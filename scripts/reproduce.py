@@ -63,6 +63,14 @@ COLUMNS = {
 }
 """The measures after an epoch, and their names in tables and plots."""
 
+PREFACE = (
+    "Written by `python scripts/reproduce.py`. Mean ± standard deviation over seeds; the seeds are named with each "
+    "table. The test set is scored after each epoch for these tables only, and nothing is chosen by it.\n\n"
+    "*Dropout left on*: the published programs of MNISTPlus score the test set inside `dezero.no_grad()`, which "
+    "stops gradients but, unlike `dezero.test_mode()`, not dropout. Their published test figures compare with "
+    "these columns.\n"
+)
+
 SUMMARY = ["system", "seeds", "epoch", "published", "ours, scored as published", "ours", "last epoch", "ours",
            "mean of the last five", "highest - lowest of these, points"]  # fmt: skip
 
@@ -99,8 +107,7 @@ def main(
 def run_of(name: str, seed: int, epochs: int | None) -> Run:
     """The run of a system with a seed."""
     system = SYSTEMS[name]
-    count = epochs or system.epochs
-    return Run(name, system.preset, system.changes, count, seed, training.TRAIN_BATCHES)
+    return Run(name, system.preset, system.changes, epochs or system.epochs, seed, training.TRAIN_BATCHES)
 
 
 def report(output: Path) -> None:
@@ -110,24 +117,13 @@ def report(output: Path) -> None:
     for result in training.load(output):
         groups.get(result["run"]["name"], []).append(result)
     groups = {name: results for name, results in groups.items() if results}
-    parts = ["# The systems, ours and published\n", preface(), summary(groups, published)]
+    parts = ["# The systems, ours and published\n", PREFACE, summary(groups, published)]
     for name, results in groups.items():
         parts += [f"## {SYSTEMS[name].title}\n", f"`{name}`, {seeds_of(results)}\n"]
         parts += [table(results, published.get(name, {})), f"![accuracy and loss per epoch]({name}.png)\n"]
         plot(results, published.get(name, {}), SYSTEMS[name].title, output / f"{name}.png")
     (output / "tables.md").write_text("\n".join(parts))
     print(f"tables and plots: {output / 'tables.md'}")
-
-
-def preface() -> str:
-    """How to read the tables."""
-    return (
-        "Written by `python scripts/reproduce.py`. Mean ± standard deviation over seeds; the seeds are named with each "
-        "table. The test set is scored after each epoch for these tables only, and nothing is chosen by it.\n\n"
-        "*Dropout left on*: the published programs of MNISTPlus score the test set inside `dezero.no_grad()`, which "
-        "stops gradients but, unlike `dezero.test_mode()`, not dropout. Their published test figures compare with "
-        "these columns.\n"
-    )
 
 
 def seeds_of(results: Sequence[Result]) -> str:

@@ -1,6 +1,5 @@
 """Looks by chance: photos, scans and drawings, on all kinds of paper, by all kinds of pens."""
 
-from dataclasses import replace
 from typing import Any
 
 from examiner.kinds import any_of, between, like
@@ -47,7 +46,6 @@ photo = like(
 )
 """An ordinary photo by a phone, from above, in decent light."""
 
-
 scan = like(
     plain,
     size=lambda rng: (600, 600) if rng.random() < 0.5 else (480, 640),
@@ -65,22 +63,19 @@ scan = like(
 )
 """A sheet on a scanner: even light, sharp."""
 
-
-def drawing(rng: Rng, **changes: Any) -> Look:
-    """Drawn with mouse or finger in a program: flat colours."""
-    side = int(rng.integers(180, 500))
-    look = Look(
-        size=(side, side),
-        digit=rng.uniform(0.5, 0.8),
-        offset=(rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06)),
-        pen=rng.uniform(0.05, 0.13),
-        ink=(0, 0, 0),
-        opacity=1.0,
-        paper=(255, 255, 255),
-        texture=0.0,
-        kind="png",
-    )
-    return replace(look, **changes)
+drawing = like(
+    plain,
+    size=lambda rng: (int(rng.integers(180, 500)),) * 2,
+    digit=between(0.5, 0.8),
+    offset=lambda rng: (rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06)),
+    pen=between(0.05, 0.13),
+    ink=(0, 0, 0),
+    opacity=1.0,
+    paper=(255, 255, 255),
+    texture=0.0,
+    kind="png",
+)
+"""Drawn with mouse or finger in a program: flat colours."""
 
 
 def fine_pen(rng: Rng) -> Look:
@@ -112,7 +107,6 @@ ruled = like(
     extra=lambda rng: {"margin": rng.random() < 0.4},
 )
 """Ruled paper."""
-
 
 squared = like(
     photo,
@@ -161,7 +155,6 @@ whiteboard = like(
     specks=lambda rng: int(rng.integers(0, 6)),
 )
 """A marker on a whiteboard, with reflections."""
-
 
 chalk = like(
     photo,
