@@ -81,7 +81,7 @@ def main(
     quick: bool = False,
     seeds: list[NonNegativeInt] | None = None,
     output: Path = Path("docs/reproduction"),
-    data_dir: str | None = None,
+    data_dir: Path | None = None,
     workers: PositiveInt = 1,
 ) -> None:
     """Runs systems and writes their tables and plots.

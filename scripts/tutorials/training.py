@@ -48,7 +48,7 @@ class Run:
         return output / "runs" / f"{self.name}-seed{self.seed}.json"
 
 
-def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: int) -> None:
+def complete(runs: Sequence[Run], output: Path, data_dir: Path | None, workers: int) -> None:
     """Executes those of the runs that are not stored yet, with one progress bar over all.
 
     Raises:
@@ -59,7 +59,7 @@ def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: i
     check(runs, output)
     missing = [run for run in runs if not run.path(output).exists()]
     print(f"{len(runs)} runs, {len(runs) - len(missing)} of them finished earlier: {output / 'runs'}")
-    print(files.prepare("MNIST", Path(data_dir).expanduser() if data_dir else files.default_data_dir()))
+    print(files.prepare("MNIST", data_dir or files.default_data_dir()))
     try:
         (output / "runs").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,7 +74,7 @@ def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: i
 def execute(
     runs: Sequence[Run],
     output: Path,
-    data_dir: str | None,
+    data_dir: Path | None,
     workers: int,
     advance: Callable[[], None],
     say: Callable[[str], None],
@@ -168,7 +168,7 @@ def load(output: Path) -> list[Result]:
     return sorted(results, key=lambda result: (result["run"]["name"], result["run"]["seed"]))
 
 
-def build(run: Run, data_dir: str | None = None, callbacks: Sequence[Callback] = ()) -> LightningCLI:
+def build(run: Run, data_dir: Path | None = None, callbacks: Sequence[Callback] = ()) -> LightningCLI:
     """Model, data and trainer of a run, as the command line builds them from its preset."""
     for message in (*NOISE, "LightningCLI's args parameter is intended"):  # the process has arguments of its own
         warnings.filterwarnings("ignore", message=message)
@@ -200,7 +200,7 @@ def resolved(cli: LightningCLI) -> Result:
     return json.loads(json.dumps({"model": config["model"], "data": config["data"]}))
 
 
-def train(run: Run, output: Path, data_dir: str | None, advance: Callable[[], None]) -> str:
+def train(run: Run, output: Path, data_dir: Path | None, advance: Callable[[], None]) -> str:
     """Trains, measures, which chooses nothing, stores the result, whole or not at all, and returns a line about it."""
     keep_freed_memory()
     measures = Measures(advance)
