@@ -25,10 +25,9 @@ def report(pictures: Sequence[Picture]) -> str:
             continue
         names = dict.fromkeys(one.difficulty for one in part)
         groups = {name: [one for one in part if one.difficulty == name] for name in names}
-        for kind in sorted({kinds[one.difficulty] for one in part}):
+        several = sorted({kinds[one.difficulty] for one in part})
+        for kind in several if len(several) > 1 else []:
             groups[f"**all of kind {kind}**"] = [one for one in part if kinds[one.difficulty] == kind]
-        if sum(name.startswith("**") for name in groups) == 1:
-            groups.popitem()
         groups[f"**all: {title}**"] = part
         if layout == "nothing":
             header = ["pictures", "skipped", "mean confidence", "0.5 or more", "0.9 or more"]

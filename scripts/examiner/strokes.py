@@ -74,13 +74,10 @@ def resample(line: Array, step: float) -> Array:
 
 
 def draw_lines(lines: Lines, size: tuple[int, ...], pressure: Array, scale: float) -> Array:
-    """Coverage, float32 [H, W], 0 to 1, of lines in pixels.
+    """Coverage, float32 [H, W], 0 to 1, of lines in pixels, float32 [N, 2] each.
 
-    Args:
-        lines: Float32 [N, 2] each.
-        size: Height and width.
-        pressure: The width of the pen in pixels along each line, stretched to its length.
-        scale: Drawn so many times larger, then reduced: fine lines need it.
+    The pressure is the width of the pen in pixels along each line, stretched to its length. At a scale above 1, which
+    fine lines need, all is drawn larger, then reduced.
     """
     height, width = (math.ceil(side * scale) for side in size[:2])
     canvas: Array = np.zeros((height, width), np.uint8)

@@ -79,11 +79,8 @@ def _without_crumbs(shape: Array) -> Array:
 def centreline(skeleton: Array, radius: Array) -> tuple[Lines, int]:
     """The strokes of a skeleton, bool [H, W], as smooth lines, and how many loose ends they have.
 
-    Short spurs are left out, and two forks close to each other become one crossing.
-
-    Args:
-        skeleton: One pixel wide.
-        radius: The distance from each pixel of the shape to its border.
+    Short spurs are left out, and two forks close to each other become one crossing: by the radius of the shape, which
+    is the distance from each of its pixels to its border.
     """
 
     def reach(node: Pixel) -> float:

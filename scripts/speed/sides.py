@@ -34,23 +34,20 @@ class Side:
 
 def fit(seed: int, *arguments: str, test: bool = False) -> Result:
     """Seconds of each epoch and of all training of `fit`, logging and checkpoints included; test accuracy if wanted."""
-    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.callbacks import LambdaCallback
 
     from mnist_cnn.cli import DigitCLI, run
 
     ticks: list[float] = []
 
-    class Clock(Callback):
-        def on_train_epoch_start(self, *args: object) -> None:
-            ticks.append(time.perf_counter())
-
-        def on_train_end(self, *args: object) -> None:
-            ticks.append(time.perf_counter())
+    def tick(*args: object) -> None:
+        ticks.append(time.perf_counter())
 
     class ClockedCLI(DigitCLI):
         def before_fit(self) -> None:
             super().before_fit()
-            self.trainer.callbacks.insert(0, Clock())  # type: ignore[attr-defined]
+            clock = LambdaCallback(on_train_epoch_start=tick, on_train_end=tick)
+            self.trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
 
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         options = [f"--seed_everything={seed}", "--data.val_size=0", f"--trainer.default_root_dir={folder}"]
