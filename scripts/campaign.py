@@ -22,8 +22,7 @@ from typing import Literal
 import torch
 from damage import interrupted
 from damage.sites import Forked, Row, undisturbed
-from damage.starved import starved
-from damage.together import side_by_side, spread
+from damage.surroundings import side_by_side, spread, starved
 from jsonargparse.typing import NonNegativeInt
 
 from mnist_cnn.cli.script import run_script

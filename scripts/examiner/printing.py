@@ -61,7 +61,7 @@ def _boxes(sheet: Sheet) -> list[tuple[Point, Point]]:
     count = 1 if look.printed == "box" else 4
     lines: list[tuple[Point, Point]] = []
     for i in range(count):
-        shift = np.array([2 * half * (i - count // 2) if count > 1 else 0, 0])
+        shift = np.array([2 * half * (i - count // 2), 0])
         corners = middle + shift + half * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) + wobble
         points = [(float(x), float(y)) for x, y in corners]
         lines += zip(points, points[1:] + points[:1], strict=True)

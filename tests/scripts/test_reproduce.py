@@ -91,14 +91,8 @@ def test_a_finished_run_is_not_repeated_and_another_seed_joins(tiny: Cli, capsys
 def test_what_a_result_holds(tiny: Cli) -> None:
     tiny("--systems", "mnist_plus_2", "--epochs=1", "--seeds", "5")
     result = json.loads(Path("out/runs/mnist_plus_2-seed5.json").read_text())
-    assert result["run"] == {
-        "name": "mnist_plus_2",
-        "preset": "mnist_plus_2",
-        "changes": [],
-        "epochs": 1,
-        "seed": 5,
-        "train_batches": 3,
-    }
+    run = {"name": "mnist_plus_2", "preset": "mnist_plus_2", "changes": [], "epochs": 1, "seed": 5}
+    assert result["run"] == {**run, "train_batches": 3}
     network = {"blocks": [[30]], "hidden": [100], "dropout": 0.5, "batch_norm": False}
     network |= {"scaling": "raw", "initialization": "dezero"}
     assert result["settings"]["model"]["network"]["init_args"] == network
