@@ -41,9 +41,6 @@ SECONDS = 20.0
 """No input may take longer."""
 
 Target = Callable[[random.Random], str]
-FOLDER = tempfile.TemporaryDirectory()
-"""Goes when the process ends."""
-SCRATCH = Path(FOLDER.name)
 
 
 def main(
@@ -59,15 +56,16 @@ def main(
         only: These targets alone.
     """
     print("| target | inputs | came out as |\n|---|---|---|")
-    for name, (target, share) in TARGETS.items():
-        if not only or name in only:
-            count = round(inputs * (1 / len(only) if only else share))
-            outcomes = fuzz(target, count, seed)
-            print(f"| {name} | {count:,} | {', '.join(f'{v:,} {k}' for k, v in outcomes.items())} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name, (target, share) in TARGETS.items():
+            if not only or name in only:
+                count = round(inputs * (1 / len(only) if only else share))
+                outcomes = fuzz(target, count, seed)
+                print(f"| {name} | {count:,} | {', '.join(f'{v:,} {k}' for k, v in outcomes.items())} |", flush=True)
 
 
 def fuzz(target: Target, inputs: int, seed: int) -> collections.Counter[str]:
-    """Hands inputs to a target and counts what came of them.
+    """Hands inputs to a target, which writes into the current folder, and counts what came of them.
 
     Raises:
         AssertionError: An input came out as it must not, took too long or took too much memory.
@@ -98,12 +96,12 @@ def idx_reader(rng: random.Random) -> str:
     pair = [mutated(images[:64] if rng.random() < 0.2 else images, rng), mutated(labels, rng)]
     if rng.random() < 0.05:
         pair.reverse()
-    raw = SCRATCH / "MNIST" / "raw"
+    raw = Path("MNIST/raw")
     raw.mkdir(parents=True, exist_ok=True)
     for kind, content in zip(("images-idx3", "labels-idx1"), pair, strict=True):
         (raw / f"train-{kind}-ubyte").write_bytes(content)
     try:
-        read, _ = files.load("MNIST", SCRATCH, train=True)
+        read, _ = files.load("MNIST", Path(), train=True)
     except files.DataError as error:
         return "refused" if "\n" not in str(error) else "several lines"
     assert read.shape[1:] == (1, 28, 28)
@@ -112,7 +110,7 @@ def idx_reader(rng: random.Random) -> str:
 
 def checkpoint_reader(rng: random.Random) -> str:
     """Checkpoints: a good one, mutated."""
-    path = SCRATCH / "x.ckpt"
+    path = Path("x.ckpt")
     path.write_bytes(mutated(checkpoint(), rng))
     try:
         read_checkpoint(path)
@@ -144,7 +142,7 @@ def picture_reader(rng: random.Random) -> str:
         if rng.random() < 0.2:
             pixels = from_image(random_pixels(rng)).pixels
         else:
-            path = SCRATCH / "x.png"  # what a file is, its content says
+            path = Path("x.png")  # what a file is, its content says
             path.write_bytes(picture_file(rng))
             pixels = read_picture(path).pixels
     except PictureError as error:
