@@ -13,7 +13,9 @@ startup  how long the command line takes to do next to nothing
 
 import json
 import os
+import platform
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -21,6 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import experiments
+import torch
+from experiments import markdown, percent
 from jsonargparse.typing import PositiveInt
 from speed.sides import RACES, Result
 
@@ -29,6 +34,15 @@ from mnist_cnn.hardware import has_bfloat16
 from mnist_cnn.start import fail
 
 Race = Literal["epoch", "ladder", "startup"]
+
+COLUMNS = {
+    "epoch": "seconds per epoch",
+    "images": "images per second",
+    "seconds": "seconds of training",
+    "accuracy": "test accuracy",
+    "process": "seconds, whole process",
+    "memory": "peak memory, MiB",
+}
 
 
 def main(
@@ -45,11 +59,11 @@ def main(
         sides: Only these sides of the races.
         output: Folder for `benchmark.md` and `benchmark.png`. Default: print only.
     """
-    from speed.tables import write
-
-    chosen = {race: pick(race, sides) for race in races or ["epoch"]}
-    if not any(chosen.values()):
-        fail(f"--sides names none of {', '.join(name for race in chosen for name in RACES[race])}")
+    races = races or ["epoch"]
+    known = [name for race in races for name in RACES[race]]
+    if unknown := [name for name in sides or () if name not in known]:
+        fail(f"--sides: there is no {', '.join(unknown)} among {', '.join(known)}")
+    chosen = {race: pick(race, sides) for race in races}
     files.prepare("MNIST", files.default_data_dir())  # so that no side does it on the clock
     write({race: hold(race, names, rounds) for race, names in chosen.items() if names}, output)
 
@@ -97,9 +111,58 @@ def run_side(race: str, name: str, seed: int) -> Result:
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise SystemExit(f"error: {name} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        raise SystemExit(f"error: {name} failed: {experiments.last_words(done)}")
     result = {} if side.command else json.loads(done.stdout.splitlines()[-1])
     return {**result, "process": seconds}
+
+
+def write(results: dict[str, dict[str, list[Result]]], output: Path | None) -> None:
+    """Prints the tables and, where there is a folder for them, writes them with a plot of the ladder."""
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+    parts = [f"{machine}, torch {torch.__version__}, {torch.get_num_threads()} threads\n"]
+    parts += [f"## {race}\n\n{table(race, sides)}" for race, sides in results.items()]
+    text = "\n".join(parts)
+    print("\n" + text)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "benchmark.md").write_text("# Benchmark\n\n`python scripts/benchmark.py`: " + text)
+        if "ladder" in results:
+            plot(results["ladder"], output / "benchmark.png")
+
+
+def table(race: str, sides: dict[str, list[Result]]) -> str:
+    """One row for each side: medians, and how many times the time of the first side it takes."""
+    first = next(iter(sides.values()))
+    measures = [key for key in COLUMNS if all(key in results[0] for results in sides.values())]
+    clock = "seconds" if race == "ladder" else measures[0]
+    header = ["", *(COLUMNS[key] for key in measures), "times the first", "rounds"]
+    rows = []
+    for name, results in sides.items():
+        ratios = [mine[clock] / base[clock] for mine, base in zip(results, first, strict=True)]
+        cells = [cell(key, [result[key] for result in results]) for key in measures]
+        rows.append([RACES[race][name].title, *cells, f"{statistics.median(ratios):.2f}", str(len(results))])
+    return markdown(header, rows)
+
+
+def cell(measure: str, values: Sequence[float]) -> str:
+    """Accuracies as mean ± standard deviation, all else as the median."""
+    if measure == "accuracy":
+        return percent(values)
+    return f"{statistics.median(values):.{0 if measure in ('images', 'memory') else 2}f}"
+
+
+def plot(sides: dict[str, list[Result]], path: Path) -> None:
+    """Draws test accuracy by seconds of training: a point for each run."""
+    plt = experiments.pyplot()
+    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for number, (name, results) in enumerate(sides.items()):
+        points = [(result["seconds"], 100 * result["accuracy"]) for result in results]
+        axis.plot(*zip(*points, strict=True), "o", color=f"C{number}", alpha=0.6, label=name)
+    axis.set(xscale="log", xlabel="seconds of training", ylabel="test accuracy, %")
+    axis.grid(alpha=0.3, which="both")
+    axis.legend()
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,14 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from damage import interrupted
-from damage.sites import Forked
-from damage.starved import starved
-from damage.table import Row, undisturbed
-from damage.together import side_by_side, spread
+from damage.sites import Forked, Row, undisturbed
+from damage.surroundings import side_by_side, spread, starved
 from jsonargparse.typing import NonNegativeInt
 
 from mnist_cnn.cli.script import run_script
@@ -56,21 +55,19 @@ def main(
         root = Path(folder)
         reference, seconds, row = undisturbed(root)
         rows = [row]
-        half = kills // 2
-        parts: dict[str, list[Callable[[], Row]]] = {
-            "kills": [
-                lambda: interrupted.kills(root / "a", reference, seconds, half, False, rng),
-                lambda: interrupted.kills(root / "b", reference, seconds, kills - half, True, rng),
-            ],
-            "writes": [lambda: interrupted.writes(root, writes, rng)],
-            "signals": [lambda: interrupted.signals(root, reference, seconds, signals, rng)],
-            "together": [lambda: side_by_side(root, reference)],
-            "starved": [lambda: starved(root, reference)],
-            "spread": [lambda: spread(root / "spread")],
-        }
-        for name, part in parts.items():
-            for function in part if not only or name in only else []:
-                rows.append(function())
+        strike = partial(interrupted.kills, reference=reference, seconds=seconds, rng=rng)
+        parts: list[tuple[str, Callable[[], Row]]] = [
+            ("kills", lambda: strike(root / "a", count=kills // 2, by_steps=False)),
+            ("kills", lambda: strike(root / "b", count=kills - kills // 2, by_steps=True)),
+            ("writes", lambda: interrupted.writes(root, writes, rng)),
+            ("signals", lambda: interrupted.signals(root, reference, seconds, signals, rng)),
+            ("together", lambda: side_by_side(root, reference)),
+            ("starved", lambda: starved(root, reference)),
+            ("spread", lambda: spread(root / "spread")),
+        ]
+        for name, part in parts:
+            if not only or name in only:
+                rows.append(part())
                 print(rows[-1], file=sys.stderr, flush=True)
     print(f"seed {seed}, torch {torch.__version__}\n")
     print("| what was done | how often | lost | |\n|---|---|---|---|", *rows, sep="\n")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mnist_cnn.atomic import replacing
 from mnist_cnn.callbacks.results import wilson_interval
-from mnist_cnn.cli import DigitCLI, run
+from mnist_cnn.cli import run
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
 
@@ -33,7 +33,7 @@ def main(*others: str, config: str, output: Path, members: PositiveInt = 5) -> N
     """
     preset = Path(config_file(config))
     experiments.claim(output, "\n".join([preset.read_text(), *others]))
-    probabilities, labels = [], None
+    probabilities, labels = [], Tensor()
     for seed in range(members):
         path = output / f"seed_{seed}" / "probabilities.pt"
         if not path.exists():
@@ -43,24 +43,16 @@ def main(*others: str, config: str, output: Path, members: PositiveInt = 5) -> N
         stored = torch.load(path, weights_only=True)
         probabilities.append(stored["probabilities"])
         labels = stored["labels"]
-    assert labels is not None
     print("\n" + table(torch.stack(probabilities), labels))
 
 
 def train(config: Path, seed: int, folder: Path, others: Sequence[str]) -> dict[str, Tensor]:
     """Trains a member, or goes on with it; its probabilities [N, 10] for the test images, and their labels [N]."""
     options = [f"--config={config}", f"--seed_everything={seed}", f"--trainer.default_root_dir={folder}"]
-    return score(run(["fit", *options, "--ckpt_path=last", *others]))
-
-
-@torch.no_grad()
-def score(cli: DigitCLI) -> dict[str, Tensor]:
-    """Lets the model of a command line answer the test set."""
-    data, model = cli.datamodule, cli.model.eval()
-    data.setup("test")
-    batches = [(model(images.to(model.device)).exp().cpu(), labels) for images, labels in data.test_dataloader()]
-    probabilities, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    return {"probabilities": probabilities, "labels": labels}
+    cli = run(["fit", *options, "--ckpt_path=last", *others])
+    cli.datamodule.setup("test")
+    log_probabilities, labels = experiments.answers(cli.model, cli.datamodule.test_dataloader())
+    return {"probabilities": log_probabilities.exp(), "labels": labels}
 
 
 def table(probabilities: Tensor, labels: Tensor) -> str:

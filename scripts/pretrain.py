@@ -11,15 +11,16 @@ A run that was interrupted goes on where it stood, and one that is finished is n
 again does both. Arguments that are not known here go to `fit`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import experiments
+import numpy as np
 import torch
-from pretraining.detector import fit_calibration, fit_votes
-from torch import Tensor
-from torch.utils.data import DataLoader
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 from mnist_cnn.calibration import Reliability, fit_temperature
 from mnist_cnn.callbacks.checkpoint_io import AtomicCheckpointIO
@@ -30,22 +31,23 @@ from mnist_cnn.cli.base import TaskCLI
 from mnist_cnn.cli.quick import config_file
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.errors import SettingsError
-from mnist_cnn.reading.models import load_classifier, load_detector
-from mnist_cnn.tasks.classifier import DigitClassifier
+from mnist_cnn.networks.detector import DetectorNet
+from mnist_cnn.reading.detection import Detection, detect
+from mnist_cnn.reading.models import load_classifier, load_detector, probabilities
+from mnist_cnn.scenes.pool import Pool
+from mnist_cnn.scenes.scene import SIDE, compose
 
 SCENES = 400
 """How many scenes the detector is calibrated on."""
+SEED = 9
+"""Of scenes that no training has."""
+OVERLAP, NEAR = 0.5, 0.3
+"""Intersection over union from which on a box counts as that of a digit, and below which it counts as wrong."""
 LARGEST = 3_000_000
 """Bytes: what a package may weigh more for its weights."""
 
-KEPT = (
-    "state_dict",
-    "hyper_parameters",
-    "datamodule_hyper_parameters",
-    "pytorch-lightning_version",
-    "epoch",
-    "global_step",
-)
+KEPT = ("state_dict", "hyper_parameters", "datamodule_hyper_parameters", "pytorch-lightning_version", "epoch",
+        "global_step")  # fmt: skip
 """Of a checkpoint: all that is needed to use it, nothing of what training would go on from."""
 
 
@@ -70,15 +72,15 @@ def main(*others: str, config: str, folder: Path, output: Path | None = None) ->
 
 def make_classifier(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
     """Trains the classifier, or goes on with it, and writes it with its temperature."""
-    cli = train(config, folder, others)
-    last = read_checkpoint(find_checkpoint("last", folder / "lightning_logs"))
+    cli, file = train(config, folder, ["--data.val_size=5000", *others], ValidatingCLI)
+    last = read_checkpoint(file)
     model = cli.model.cpu().float()
     model.load_state_dict(last["state_dict"])
-    logits, labels = answers(model, cli.datamodule.val_dataloader())
-    temperature = fit_temperature(logits, labels)
+    validation = experiments.answers(model, cli.datamodule.val_dataloader())  # at temperature 1, as in training
+    temperature = fit_temperature(*validation)
     write(last, {"temperature": temperature}, output)
     cli.datamodule.setup("test")
-    print(report(temperature, (logits, labels), answers(model, cli.datamodule.test_dataloader())))
+    print(report(temperature, validation, experiments.answers(model, cli.datamodule.test_dataloader())))
 
 
 def make_detector(config: Path, folder: Path, others: Sequence[str], output: Path) -> None:
@@ -99,22 +101,17 @@ def make_recognizer(config: Path, folder: Path, others: Sequence[str], output: P
 
 
 def train_on_scenes(config: Path, folder: Path, others: Sequence[str]) -> tuple[TaskCLI, dict[str, Any], Path]:
-    """Trains what learns from scenes, or goes on with it.
-
-    Returns:
-        The command line that did it; its last checkpoint, with weights of half the size; and the file of it.
-    """
-    cli = run(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"])
-    file = find_checkpoint("last", folder / "lightning_logs")
+    """As `train`; between the two the last checkpoint, with weights of half the size."""
+    cli, file = train(config, folder, others)
     last = read_checkpoint(file)
     weights = {name: part.half() if part.is_floating_point() else part for name, part in last["state_dict"].items()}
     return cli, {**last, "state_dict": weights}, file
 
 
-def train(config: Path, folder: Path, others: Sequence[str]) -> DigitCLI:
-    """Trains with a validation split, or goes on with it, to the last epoch."""
-    options = [f"--config={config}", f"--trainer.default_root_dir={folder}", "--data.val_size=5000", *others]
-    return run(["fit", *options, "--ckpt_path=last"], ValidatingCLI)
+def train(config: Path, folder: Path, others: Sequence[str], kind: type[DigitCLI] = DigitCLI) -> tuple[TaskCLI, Path]:
+    """Trains, or goes on with it, to the last epoch: the command line that did it, and the last checkpoint."""
+    options = [f"--config={config}", f"--trainer.default_root_dir={folder}", *others, "--ckpt_path=last"]
+    return run(["fit", *options], kind), find_checkpoint("last", folder / "lightning_logs")
 
 
 class ValidatingCLI(DigitCLI):
@@ -125,15 +122,6 @@ class ValidatingCLI(DigitCLI):
         if not self.datamodule.val_size:
             raise SettingsError("the temperature needs a validation split: leave out --data.val_size")
         super().before_fit()
-
-
-@torch.no_grad()
-def answers(model: DigitClassifier, batches: DataLoader) -> tuple[Tensor, Tensor]:
-    """The network's answers to a split, without a temperature: log-probabilities [N, 10]; labels [N]."""
-    model.eval()  # at temperature 1, as in training
-    parts = [(model(images), labels) for images, labels in batches]
-    logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-    return logits, labels
 
 
 def write(checkpoint: dict[str, Any], fitted: dict[str, float], output: Path) -> None:
@@ -151,15 +139,80 @@ def report(temperature: float, validation: tuple[Tensor, Tensor], test: tuple[Te
     logits, labels = test
     lines = [f"MNIST test set: {verdict(int((logits.argmax(dim=1) != labels).sum()), len(labels))}"]
     for name, (scores, true) in {"validation split": validation, "test set": test}.items():
-        before, after = (calibration_error(scores / divisor, true) for divisor in (1.0, temperature))
+        answers = [(scores / divisor).softmax(dim=1).max(dim=1) for divisor in (1.0, temperature)]
+        before, after = (Reliability.of(sure, answer == true).error for sure, answer in answers)
         lines.append(f"expected calibration error, {name}: {before:.2%}, at temperature {temperature:.3f} {after:.2%}")
     return "\n".join(lines)
 
 
-def calibration_error(logits: Tensor, labels: Tensor) -> float:
-    """Of logits [N, 10] and labels [N], 0 to 1."""
-    confidence, answer = logits.softmax(dim=1).max(dim=1)
-    return Reliability.of(confidence, answer == labels).error
+def fit_calibration(network: DetectorNet, pool: Pool, scenes: int) -> Tensor:
+    """Fits slope and offset of the logits of middles, float [2], by logistic regression over so many scenes.
+
+    The network is in evaluation mode, and its calibration is taken back; the pool has glyphs that it never saw.
+    """
+    network.calibration.copy_(torch.tensor((1.0, 0.0)))
+    scores, right = [], []
+    for detection, best, labels in _matched(network, pool, scenes):
+        is_digit = (best >= OVERLAP) & (labels >= 0)
+        use = is_digit | (best < NEAR)
+        scores.append(detection.digits.scores[use])
+        right.append(is_digit[use])
+    logits = torch.from_numpy(np.concatenate(scores)).double().logit(1e-6)
+    wanted = torch.from_numpy(np.concatenate(right)).double()
+    return _fitted(lambda x: F.binary_cross_entropy_with_logits(x[0] * logits + x[1], wanted), 1.0, 0.0).float()
+
+
+def fit_votes(network: DetectorNet, classifier: nn.Module, pool: Pool, scenes: int) -> tuple[Tensor, list[float]]:
+    """Fits how much the log-probabilities of classifier and detector weigh, float [2].
+
+    Returns:
+        The weights; and the share of digits that the classifier, the detector and both together name rightly.
+    """
+    by_classifier, by_detector, wanted = [], [], []
+    for detection, best, labels in _matched(network, pool, scenes):
+        found = detection.digits
+        use = np.flatnonzero((best >= OVERLAP) & (labels >= 0) & (found.scores > 0.5))
+        images = detection.images(use, np.flatnonzero(found.scores > 0.5))
+        by_classifier.append(probabilities(classifier, images))
+        by_detector.append(found.probabilities[use])
+        wanted.append(labels[use])
+    ours, theirs = (
+        torch.from_numpy(np.concatenate(part)).double().clamp(min=1e-9).log() for part in (by_classifier, by_detector)
+    )
+    labels_of_all = torch.from_numpy(np.concatenate(wanted))
+    votes = _fitted(lambda x: F.cross_entropy(x[0] * ours + x[1] * theirs, labels_of_all), 0.5, 0.5)
+    both = votes[0] * ours + votes[1] * theirs
+    shares = [float((part.argmax(dim=1) == labels_of_all).double().mean()) for part in (ours, theirs, both)]
+    return votes.float(), shares
+
+
+def _matched(network: DetectorNet, pool: Pool, scenes: int) -> Iterator[tuple[Detection, np.ndarray, np.ndarray]]:
+    """What is found in scenes; for each box the best overlap with a digit's, and that digit's label or -1."""
+    for k in range(scenes):
+        scene = compose(pool, np.random.default_rng((SEED, k)))
+        detection = detect(network, scene.picture, SIDE)
+        boxes = detection.digits.boxes
+        best, labels = np.zeros(len(boxes)), np.full(len(boxes), -1)
+        if len(boxes) and len(scene.boxes):
+            overlaps = box_iou(torch.from_numpy(boxes), torch.from_numpy(scene.boxes))
+            best, which = (value.numpy() for value in overlaps.max(dim=1))
+            labels = scene.labels[which]
+        yield detection, best, labels
+
+
+def _fitted(loss: Callable[[Tensor], Tensor], *start: float) -> Tensor:
+    """Where a loss is least."""
+    fitted = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([fitted], max_iter=100)
+
+    def step() -> Tensor:
+        optimizer.zero_grad()
+        value = loss(fitted)
+        value.backward()
+        return value
+
+    optimizer.step(step)
+    return fitted.detach()
 
 
 MAKERS = {

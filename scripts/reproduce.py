@@ -63,6 +63,17 @@ COLUMNS = {
 }
 """The measures after an epoch, and their names in tables and plots."""
 
+PREFACE = (
+    "Written by `python scripts/reproduce.py`. Mean ± standard deviation over seeds; the seeds are named with each "
+    "table. The test set is scored after each epoch for these tables only, and nothing is chosen by it.\n\n"
+    "*Dropout left on*: the published programs of MNISTPlus score the test set inside `dezero.no_grad()`, which "
+    "stops gradients but, unlike `dezero.test_mode()`, not dropout. Their published test figures compare with "
+    "these columns.\n"
+)
+
+SUMMARY = ["system", "seeds", "epoch", "published", "ours, scored as published", "ours", "last epoch", "ours",
+           "mean of the last five", "highest - lowest of these, points"]  # fmt: skip
+
 
 def main(
     systems: list[str] | None = None,
@@ -70,7 +81,7 @@ def main(
     quick: bool = False,
     seeds: list[NonNegativeInt] | None = None,
     output: Path = Path("docs/reproduction"),
-    data_dir: str | None = None,
+    data_dir: Path | None = None,
     workers: PositiveInt = 1,
 ) -> None:
     """Runs systems and writes their tables and plots.
@@ -96,8 +107,7 @@ def main(
 def run_of(name: str, seed: int, epochs: int | None) -> Run:
     """The run of a system with a seed."""
     system = SYSTEMS[name]
-    count = epochs or system.epochs
-    return Run(name, system.preset, system.changes, count, seed, training.TRAIN_BATCHES)
+    return Run(name, system.preset, system.changes, epochs or system.epochs, seed, training.TRAIN_BATCHES)
 
 
 def report(output: Path) -> None:
@@ -107,24 +117,13 @@ def report(output: Path) -> None:
     for result in training.load(output):
         groups.get(result["run"]["name"], []).append(result)
     groups = {name: results for name, results in groups.items() if results}
-    parts = ["# The systems, ours and published\n", preface(), summary(groups, published)]
+    parts = ["# The systems, ours and published\n", PREFACE, summary(groups, published)]
     for name, results in groups.items():
         parts += [f"## {SYSTEMS[name].title}\n", f"`{name}`, {seeds_of(results)}\n"]
         parts += [table(results, published.get(name, {})), f"![accuracy and loss per epoch]({name}.png)\n"]
         plot(results, published.get(name, {}), SYSTEMS[name].title, output / f"{name}.png")
     (output / "tables.md").write_text("\n".join(parts))
     print(f"tables and plots: {output / 'tables.md'}")
-
-
-def preface() -> str:
-    """How to read the tables."""
-    return (
-        "Written by `python scripts/reproduce.py`. Mean ± standard deviation over seeds; the seeds are named with each "
-        "table. The test set is scored after each epoch for these tables only, and nothing is chosen by it.\n\n"
-        "*Dropout left on*: the published programs of MNISTPlus score the test set inside `dezero.no_grad()`, which "
-        "stops gradients but, unlike `dezero.test_mode()`, not dropout. Their published test figures compare with "
-        "these columns.\n"
-    )
 
 
 def seeds_of(results: Sequence[Result]) -> str:
@@ -140,35 +139,20 @@ def summary(groups: dict[str, list[Result]], published: Result) -> str:
         theirs = published.get(name, {}).get("test_accuracy", [])
         length = min(len(result["epochs"]) for result in results)
         shared = min(length, len(theirs)) or length
-        as_published = measured_as("test_accuracy", results)
-        window = [accuracies[-5:] for accuracies in (series(result, "test_accuracy") for result in results)]
-        rows.append(
-            (
-                SYSTEMS[name].title,
-                str(len(results)),
-                str(shared),
-                f"{theirs[shared - 1]:.2%}" if theirs else "",
-                percent([series(result, as_published)[shared - 1] for result in results]) if theirs else "",
-                percent([series(result, "test_accuracy")[shared - 1] for result in results]),
-                str(length),
-                percent([series(result, "test_accuracy")[length - 1] for result in results]),
-                percent([statistics.mean(part) for part in window]),
-                f"{100 * statistics.mean(max(part) - min(part) for part in window):.2f}",
-            )
-        )
-    header = [
-        "system",
-        "seeds",
-        "epoch",
-        "published",
-        "ours, scored as published",
-        "ours",
-        "last epoch",
-        "ours",
-        "mean of the last five",
-        "highest - lowest of these, points",
-    ]
-    return markdown(header, rows)
+        as_published = [series(result, measured_as("test_accuracy", results)) for result in results]
+        accuracies = [series(result, "test_accuracy") for result in results]
+        window = [accuracy[-5:] for accuracy in accuracies]
+        row = [SYSTEMS[name].title, str(len(results)), str(shared)]
+        if theirs:
+            row += [f"{theirs[shared - 1]:.2%}", percent([accuracy[shared - 1] for accuracy in as_published])]
+        else:
+            row += ["", ""]
+        row += [percent([accuracy[shared - 1] for accuracy in accuracies]), str(length)]
+        row += [percent([accuracy[length - 1] for accuracy in accuracies])]
+        row += [percent([statistics.mean(part) for part in window])]
+        row += [f"{100 * statistics.mean(max(part) - min(part) for part in window):.2f}"]
+        rows.append(row)
+    return markdown(SUMMARY, rows)
 
 
 def table(results: Sequence[Result], published: Result) -> str:

@@ -69,7 +69,7 @@ def main(
     seeds = experiments.without_repeats("--seeds", seeds or [0, 1, 2])
     experiments.claim(output, f"{learn} {others} {options or []}")
     rows = []
-    for name in hands or HANDS:
+    for name in experiments.without_repeats("--hands", hands or list(HANDS)):
         for seed in seeds:
             folder = output / re.sub(r"\W+", "-", name) / f"seed_{seed}"
             rows.append([name, *_result(folder, HANDS[name], seed, (learn, others), options or [])])
@@ -117,7 +117,7 @@ def _typed(folder: Path, *arguments: str) -> str:
     """What the command line prints."""
     done = subprocess.run([sys.executable, "-m", "mnist_cnn", *arguments], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        fail(f"{' '.join(arguments)} in {folder}: {done.stderr.strip().splitlines()[-1]}")
+        fail(f"{' '.join(arguments)} in {folder}: {experiments.last_words(done)}")
     return done.stdout
 
 
@@ -127,14 +127,15 @@ def table(rows: Sequence[Sequence[str]], seeds: Sequence[int]) -> str:
     for name in dict.fromkeys(row[0] for row in rows):
         of_hand = np.array([[float(cell) for cell in row[1:]] for row in rows if row[0] == name])
         before, after, count, old, new, images, seconds = of_hand.T
-        falls.append(float(1 - after.sum() / before.sum()))
+        if before.any():
+            falls.append(float(1 - after.sum() / before.sum()))
         losses += list((new - old) / images)
         accuracy = experiments.percent(list(1 - new / images))
         lines.append([
             name, _spread(before), _spread(after), f"{count[0]:.0f}", accuracy, _spread(seconds),
         ])  # fmt: skip
     header = ["hand", "errors before", "after", "of", "MNIST test accuracy", "seconds of fit"]
-    fall, loss = (sum(values) / len(values) for values in (falls, losses))
+    fall, loss = (sum(values) / max(1, len(values)) for values in (falls, losses))
     return experiments.markdown(header, lines) + (
         f"\nerrors fall by {fall:.0%} on the mean of the hands; MNIST loses {100 * loss:.3f} points on the mean of the"
         f" runs; seeds {', '.join(map(str, seeds))}\n"

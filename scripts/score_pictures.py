@@ -38,9 +38,7 @@ def plan(names: Iterable[str], count: int, seed: int) -> list[Picture]:
     return [Picture(compose.path(name, seed, index), name) for name in names for index in range(count)]
 
 
-@functools.lru_cache(maxsize=1)
-def _digits(data_dir: Path | None, train: bool) -> Digits:
-    return Digits(data_dir, train)
+_digits = functools.lru_cache(maxsize=1)(Digits)
 
 
 def _write_one(job: tuple[Path, Picture, int, Path | None, bool]) -> Picture:
@@ -60,15 +58,16 @@ def write(
     Raises:
         DataError: The folder holds something else, or cannot be written.
     """
-    split = "train" if train else "test"
+    split, remedy = "train" if train else "test", "choose an empty folder with --output=FOLDER"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "labels.csv").exists() and _planned(folder) == {
-            (one.file, one.difficulty, split, str(seed)) for one in pictures
-        }:
-            return
+        if (folder / "labels.csv").exists():
+            found = scoring.lines(folder / "labels.csv", COLUMNS, remedy)
+            there = {(line["file"], line["difficulty"], line["split"], line["seed"]) for line in found}
+            if there == {(one.file, one.difficulty, split, str(seed)) for one in pictures}:
+                return
         if any(folder.iterdir()):
-            raise DataError(f"{folder} holds other files: choose an empty folder with --output=FOLDER")
+            raise DataError(f"{folder} holds other files: {remedy}")
         _digits(data_dir, train)
         jobs = [(folder, one, seed, data_dir, train) for one in pictures]
         rows: list[Sequence[object]] = [COLUMNS]
@@ -80,14 +79,7 @@ def write(
         with (folder / "labels.csv").open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
     except OSError as error:
-        raise DataError(
-            f"cannot write to {folder} ({error.strerror}): choose another folder with --output=FOLDER"
-        ) from error
-
-
-def _planned(folder: Path) -> set[tuple[str, ...]]:
-    lines = scoring.lines(folder / "labels.csv", COLUMNS, "choose an empty folder with --output=FOLDER")
-    return {(line["file"], line["difficulty"], line["split"], line["seed"]) for line in lines}
+        raise DataError(f"cannot write to {folder} ({error.strerror}): {remedy}") from error
 
 
 def read(folder: Path, ckpt_path: str) -> list[Picture]:
@@ -98,15 +90,9 @@ def read(folder: Path, ckpt_path: str) -> list[Picture]:
         part = [one for one in pictures if one.layout == layout]
         if part:
             output = folder / f"{layout}.csv"
-            mnist_cnn(
-                [
-                    "predict",
-                    f"--ckpt_path={ckpt_path}",
-                    f"--data.pictures={folder / layout}",
-                    f"--data.layout={'digit' if layout == 'nothing' else layout}",
-                    f"--predictions.output={output}",
-                ]
-            )
+            options = [f"--data.pictures={folder / layout}", f"--predictions.output={output}"]
+            options += [f"--data.layout={'digit' if layout == 'nothing' else layout}"]
+            mnist_cnn(["predict", f"--ckpt_path={ckpt_path}", *options])
             done += scoring.answered(part, output)
     return done
 

@@ -7,6 +7,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from mnist_cnn.cli.help import Formatter
@@ -50,7 +51,8 @@ def run_script(
     OneLineParser._words = own  # for messages
     options = parser.parse_args(own)
     try:
-        function(*others, **parser.instantiate_classes(options).as_dict())
+        given = parser.instantiate_classes(options).as_dict()
+        function(*others, **{name: v.expanduser() if isinstance(v, Path) else v for name, v in given.items()})
     except KeyboardInterrupt:
         print(f"\n{interrupted}")
         raise SystemExit(130) from None

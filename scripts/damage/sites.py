@@ -1,11 +1,13 @@
-"""Training runs that `campaign.py` does something to: where they run, what they leave, and whether it is the same."""
+"""Training runs that `campaign.py` does something to, whether they leave the same, and the lines of its table."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +34,17 @@ BY_STEPS = ("--checkpoint.every_n_train_steps=7",)
 LAST = ("--ckpt_path=last",)
 
 
-class Forked:
+class Forked(ForkProcess):
     """A run in a copy of this process, with what we use of `subprocess.Popen`."""
 
     wanted = False
 
-    def __init__(self, site: "Site", arguments: list[str], preexec_fn: Callable[[], object] | None = None) -> None:
-        context = multiprocessing.get_context("fork")
-        self._process = context.Process(target=self._run, args=(site, arguments, preexec_fn))
-        self._process.start()
-        self.send_signal = lambda number: os.kill(self._process.pid or 0, number)
-        self.kill = self._process.kill
+    def __init__(self, site: "Site", arguments: list[str], preexec_fn: Callable[[], object] = lambda: None) -> None:
+        super().__init__(target=self._main, args=(site, arguments, preexec_fn))
+        self.start()
 
     @staticmethod
-    def _run(site: "Site", arguments: list[str], prepare: Callable[[], object] | None) -> None:
+    def _main(site: "Site", arguments: list[str], prepare: Callable[[], object]) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         output = os.open(site.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(output, 1)
@@ -53,16 +52,19 @@ class Forked:
         os.chdir(site.folder)
         sys.argv = [str(TRAIN), *arguments]
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
-        if prepare:
-            prepare()
+        prepare()
         command_line.main()
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal."""
+        os.kill(self.pid or 0, number)
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit status."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        self.join(timeout)
+        if self.exitcode is None:
             raise subprocess.TimeoutExpired("train.py", timeout or 0.0)
-        return self._process.exitcode
+        return self.exitcode
 
 
 class Site:
@@ -89,6 +91,15 @@ class Site:
         """Runs it to its end and returns the exit status."""
         return int(self.start(*options, **more).wait(timeout=600))
 
+    def struck(self, number: int, seconds: float, *options: str, **popen: Any) -> tuple[bool, int]:
+        """Runs it and sends a signal after so many seconds: whether it still ran, and its exit status."""
+        process = self.start(*options, **popen)
+        try:
+            return False, process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+        return True, process.wait(timeout=120)
+
     def output(self) -> str:
         """All that the commands said so far."""
         return self.log.read_text() if self.log.exists() else ""
@@ -101,6 +112,45 @@ class Site:
         """Unfinished files that nobody will finish."""
         names = [path.name for path in self.folder.rglob("*") if path.name.startswith(".")]
         return [name for name in names if not name.endswith(".lock")]
+
+
+@dataclass
+class Row:
+    """One line of the table: what was done, how often, and what was lost."""
+
+    what: str
+    times: int = 0
+    lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def check(self, kept: bool, what: str) -> None:
+        """Counts as a loss what does not hold."""
+        if not kept:
+            self.lost.append(" ".join(what.split()))
+            print(f"LOST: {what}", file=sys.stderr, flush=True)
+
+    def compare(self, one: Site, other: Site, run: int = 0) -> None:
+        """Counts as a loss what differs between the first run of a folder and some run of another."""
+        for name in ("best", "last"):
+            equal = same(one.checkpoint(name), other.checkpoint(name, run))
+            self.check(equal, f"{other.folder.name}, version_{run}: {name}.ckpt differs")
+
+    def __str__(self) -> str:
+        lost = f"{len(self.lost)}: {'; '.join(self.lost[:3])}" if self.lost else "nothing"
+        return f"| {self.what} | {self.times} | {lost} | {'; '.join(self.notes)} |"
+
+
+def undisturbed(root: Path) -> tuple[Site, float, Row]:
+    """Two runs of one command: the first, which all others are compared with, and the seconds of the second."""
+    row, wanted, seconds = Row("the same command twice", 2), Forked.wanted, 0.0
+    sites = [Site(root / f"undisturbed{i}") for i in range(2)]
+    for site, Forked.wanted in zip(sites, (False, wanted), strict=True):
+        start = time.monotonic()
+        row.check(site.run(*RECIPE, *BY_STEPS) == 0, f"{site.folder.name} failed")
+        seconds = time.monotonic() - start
+    row.compare(sites[0], sites[1])
+    row.notes.append(f"{seconds:.0f} s each")
+    return sites[0], seconds, row
 
 
 def same(one: Path, other: Path) -> bool:

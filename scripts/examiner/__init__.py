@@ -16,14 +16,5 @@ __all__ = ["Marks", "Picture", "Reader", "Row", "marks", "read", "report", "scor
 
 
 def score(folder: Path, reader: Reader, layout: str | None = None) -> str:
-    """Lets a function read a folder of pictures that `scripts/score_pictures.py` wrote; returns the tables.
-
-    Args:
-        folder: It holds `labels.csv`.
-        reader: Takes the path of a picture; gives digits, confidence and box of each row, in reading order.
-        layout: Reads only these: digit, row, page or nothing. Default: all.
-
-    Raises:
-        DataError: The folder has no such pictures.
-    """
+    """Lets a function read a folder as `read` does; returns the tables."""
     return report(read(folder, reader, layout))

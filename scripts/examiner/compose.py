@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from examiner import pages
 from examiner.difficulties import ALL, LAYOUTS
 from examiner.looks import Look
 from examiner.mnist_digits import Digits
-from examiner.others import MARKS
+from examiner.page import Page
 from examiner.scenes import render
 from examiner.scoring import Row
 from examiner.shapes import PLAIN, some_hand
@@ -44,22 +43,24 @@ def picture(name: str, seed: int, index: int, digits: Digits) -> tuple[bytes, li
     hand = some_hand(rng, difficulty.shapes if len(difficulty.shapes) > 1 else PLAIN)
     if difficulty.steady:
         hand = replace(hand, slant=0.0, unsteady=0.0, bend=0.0)
-    if difficulty.content in pages.KINDS:
+    if difficulty.page:
         own = bool(difficulty.shapes) or rng.random() < 0.35
 
         def draw(text: str) -> Glyph:
             return digits.draw(rng, int(text), FEW) if text.isdigit() and not own else hand.draw(rng, text)
 
-        return render(rng, look, pages.compose(rng, look, difficulty.content, difficulty.count, draw))
+        page = Page(rng, look, draw, float(rng.integers(*difficulty.count, endpoint=True)))
+        difficulty.page(page)
+        return render(rng, look, page.writing)
     glyphs: list[Glyph] = []
     for character in text(name, seed, index, rng, look):
-        if difficulty.content in MARKS:
-            glyphs.append(MARKS[difficulty.content](rng))
+        if difficulty.mark:
+            glyphs.append(difficulty.mark(rng))
         elif difficulty.shapes or not character.isdigit():
             glyphs.append(hand.draw(rng, difficulty.shapes[0] if len(difficulty.shapes) == 1 else character))
         else:
             glyphs.append(digits.draw(rng, int(character)))
-    needs_others = difficulty.content != "blank" and (look.neighbours or look.through)
+    needs_others = look.neighbours or look.through
     others = [digits.draw(rng, int(label)) for label in rng.integers(10, size=4)] if needs_others else []
     return render(rng, look, glyphs, others)
 
@@ -67,8 +68,7 @@ def picture(name: str, seed: int, index: int, digits: Digits) -> tuple[bytes, li
 def text(name: str, seed: int, index: int, rng: Rng, look: Look) -> str:
     """The digits of a row, and the signs between them."""
     difficulty = ALL[name]
-    low, high = difficulty.count
-    count = int(rng.integers(low, high + 1))
+    count = int(rng.integers(*difficulty.count, endpoint=True))
     while True:
         labels = "".join(difficulty.digits[k] for k in rng.integers(len(difficulty.digits), size=count))
         if not look.turned or len(re.findall("[23457]", labels)) > 1:  # else nobody knows which way is up

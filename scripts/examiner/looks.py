@@ -136,6 +136,11 @@ def linear(colour: Sequence[float]) -> Array:
     return np.asarray((np.asarray(colour, np.float32) / 255) ** np.float32(2.2), np.float32)
 
 
+def blend(page: Array, cover: Array, colour: Array) -> None:
+    """Lays a colour, or a whole picture, on a page, in place, as far as it covers it: float32 [H, W], 0 to 1."""
+    page += cover[..., None] * (colour - page)
+
+
 def clouds(rng: Rng, size: tuple[int, ...], grain: float) -> Array:
     """Random field, float32 [H, W], mean about 0 and deviation about 1, with features of so many pixels."""
     small = tuple(max(2, math.ceil(side / max(grain, 1)) + 3) for side in size)

@@ -1,44 +1,38 @@
 """Looks by chance that put several of `styles.py` together."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from examiner.looks import BLACK, Colour, Look
+from examiner.kinds import any_of, between
+from examiner.looks import BLACK, Look
 from examiner.strokes import Rng
 from examiner.styles import BLUE, GREEN, INKS, RED, drawing, photo, ruled, scan, squared
 
 
-def small(side: int) -> Callable[[Rng], Look]:
+def small(rng: Rng, side: int) -> Look:
     """So many pixels each way that it was reduced to."""
-
-    def look(rng: Rng) -> Look:
-        make = (drawing, scan, photo)[int(rng.integers(3))]
-        return make(
-            rng,
-            size=(20 * side, 20 * side),
-            digit=rng.uniform(0.65, 0.8),
-            angle=rng.uniform(-5, 5),
-            offset=(0.0, 0.0),
-            pen=rng.uniform(0.1, 0.13),
-            stored=(side, side),
-            kind="png",
-            mode="L" if rng.random() < 0.5 else "RGB",
-            invert=bool(rng.random() < 0.4),
-        )
-
-    return look
+    make = any_of(drawing, scan, photo)(rng)
+    return make(
+        rng,
+        size=(20 * side, 20 * side),
+        digit=rng.uniform(0.65, 0.8),
+        angle=rng.uniform(-5, 5),
+        offset=(0.0, 0.0),
+        pen=rng.uniform(0.1, 0.13),
+        stored=(side, side),
+        kind="png",
+        mode="L" if rng.random() < 0.5 else "RGB",
+        invert=bool(rng.random() < 0.4),
+    )
 
 
 def everything(rng: Rng, **changes: Any) -> Look:
     """Several difficulties at once, each mild enough that a person still reads it at a glance."""
-    look = (photo, ruled, squared, photo)[int(rng.integers(4))](rng)
-    ink = (*INKS, RED, GREEN)[int(rng.integers(6))]
-    papers: tuple[Colour, ...] = ((238, 237, 232), (246, 238, 214), (226, 226, 222), (240, 226, 190))
+    look = any_of(photo, ruled, squared, photo)(rng)(rng)
     look = replace(
         look,
-        ink=ink,
-        paper=papers[int(rng.integers(4))],
+        ink=any_of(*INKS, RED, GREEN)(rng),
+        paper=any_of((238, 237, 232), (246, 238, 214), (226, 226, 222), (240, 226, 190))(rng),
         digit=rng.uniform(0.25, 0.5),
         pen=rng.uniform(0.025, 0.11),
         opacity=rng.uniform(0.45, 0.95),
@@ -79,9 +73,14 @@ def on_desk(rng: Rng, **changes: Any) -> Look:
     return replace(look, angle=0.0, roll=rng.uniform(-8, 8), tilt=rng.uniform(0, 0.06), **changes)
 
 
-def pale(rng: Rng) -> dict[str, Any]:
-    """Ink that runs out, or a pen that is pressed less and less."""
-    return {"fade": rng.uniform(0.7, 0.85), "extra": {"fade right": bool(rng.random() < 0.5)}, "opacity": 0.95}
+def lined(rng: Rng, **changes: Any) -> Look:
+    """Ruled or squared paper."""
+    return (ruled if rng.random() < 0.5 else squared)(rng, **changes)
+
+
+def photo_or_scan(rng: Rng) -> Look:
+    """One of them."""
+    return (photo if rng.random() < 0.5 else scan)(rng)
 
 
 def two_inks(rng: Rng) -> Look:
@@ -89,3 +88,11 @@ def two_inks(rng: Rng) -> Look:
     one, other = rng.choice(5, 2, replace=False)
     inks = (BLACK, BLUE, RED, GREEN, (110, 60, 150))
     return either(rng, ink=inks[one], inks=inks[other], mode="RGB", pen=rng.uniform(0.05, 0.1))
+
+
+PALE: dict[str, Any] = {
+    "fade": between(0.7, 0.85),
+    "extra": lambda rng: {"fade right": bool(rng.random() < 0.5)},
+    "opacity": 0.95,
+}
+"""Ink that runs out, or a pen that is pressed less and less."""

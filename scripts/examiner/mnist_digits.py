@@ -19,12 +19,7 @@ class Digits:
     """
 
     def __init__(self, data_dir: Path | None = None, train: bool = False) -> None:
-        """Loads MNIST.
-
-        Args:
-            data_dir: Where it lies or is put. Default: the per-user cache folder.
-            train: Whether to take training digits rather than test digits.
-        """
+        """Loads MNIST from a folder, by default the per-user cache; test digits are drawn, or those of `train`."""
         data_dir = data_dir or files.default_data_dir()
         files.prepare("MNIST", data_dir)
         images, labels = files.load("MNIST", data_dir, train=train)
@@ -40,15 +35,12 @@ class Digits:
         """One digit of a label by chance; with `few`, one of so many, which is fast once these have been traced."""
         candidates = np.flatnonzero(self.labels == label)
         while True:
-            index = candidates[rng.integers(few)] if few else rng.choice(candidates)
-            if glyph := self._glyph(int(index)):
+            index = int(candidates[rng.integers(few)] if few else rng.choice(candidates))
+            if index not in self._traced:
+                image = self.images[index]
+                self._traced[index] = trace(image, label) if self.is_typical(image, label) else None
+            if glyph := self._traced[index]:
                 return glyph
-
-    def _glyph(self, index: int) -> Glyph | None:
-        if index not in self._traced:
-            image, label = self.images[index], int(self.labels[index])
-            self._traced[index] = trace(image, label) if self.is_typical(image, label) else None
-        return self._traced[index]
 
     def is_typical(self, image: Array, label: int) -> bool:
         """Whether the 5 nearest training digits have the label of an image, uint8 [28, 28]."""

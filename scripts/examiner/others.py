@@ -1,7 +1,6 @@
 """What people write and draw that is no digit: letters, words, doodles, faces, scribbles."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -84,13 +83,17 @@ DOODLES = {
 }  # fmt: skip
 
 
+def _any(rng: Rng, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return table[str(rng.choice(sorted(table)))]
+
+
 def _drawn(rng: Rng, strokes: tuple[str, ...], unsteady: float, width: float = 1.0) -> Lines:
     return [through(rng, stroke, unsteady) * np.array([width, 1], np.float32) for stroke in strokes]
 
 
 def letter(rng: Rng) -> Glyph:
     """A capital letter by chance, in an unsteady hand."""
-    return centred("", _drawn(rng, CAPITALS[str(rng.choice(sorted(CAPITALS)))], 0.025, rng.uniform(0.6, 0.9)))
+    return centred("", _drawn(rng, _any(rng, CAPITALS), 0.025, rng.uniform(0.6, 0.9)))
 
 
 def word(rng: Rng) -> Glyph:
@@ -99,7 +102,7 @@ def word(rng: Rng) -> Glyph:
     end: Array | None = None
     at, slant = 0.0, rng.normal(0.1, 0.1)
     if rng.random() < 0.5:
-        lines += _drawn(rng, CAPITALS[str(rng.choice(sorted(CAPITALS)))], 0.02, 0.6)
+        lines += _drawn(rng, _any(rng, CAPITALS), 0.02, 0.6)
         at = 0.72
     for name in rng.choice(sorted(SMALL), int(rng.integers(3, 9))):
         drawn = [line + np.array([at, 0], np.float32) for line in _drawn(rng, SMALL[str(name)], 0.015)]
@@ -115,7 +118,7 @@ def word(rng: Rng) -> Glyph:
 
 def doodle(rng: Rng) -> Glyph:
     """A small drawing."""
-    return centred("", _drawn(rng, DOODLES[str(rng.choice(sorted(DOODLES)))], 0.02, rng.uniform(0.8, 1.1)))
+    return centred("", _drawn(rng, _any(rng, DOODLES), 0.02, rng.uniform(0.8, 1.1)))
 
 
 def face(rng: Rng) -> Glyph:
@@ -148,16 +151,5 @@ def signature(rng: Rng) -> Glyph:
     height = np.repeat(rng.uniform(0.05, 0.35, count), 4)
     y = 0.8 - height * (0.5 + 0.5 * np.sin(np.arange(4 * count) * math.pi / 2 + 0.4))
     line = smooth(resample(np.stack([x, y], axis=1) * 100, 1.0), 4.0) / 100
-    first = _drawn(rng, CAPITALS[str(rng.choice(sorted(CAPITALS)))], 0.03, 0.6)
+    first = _drawn(rng, _any(rng, CAPITALS), 0.03, 0.6)
     return centred("", [*first, line, through(rng, "1.8,.85 1.0,1.05 .2,1.1 1.2,1.12", 0.05)])
-
-
-MARKS: dict[str, Callable[[Rng], Glyph]] = {
-    "letter": letter,
-    "word": word,
-    "doodle": doodle,
-    "face": face,
-    "sign": sign,
-    "scribble": scribble,
-    "signature": signature,
-}

@@ -6,7 +6,7 @@ import numpy as np
 
 from examiner.looks import Look
 from examiner.printing import text_width
-from examiner.strokes import Glyph, Rng
+from examiner.strokes import Glyph, Rng, upright
 from examiner.writing import Mark, Point, Writing
 
 Draw = Callable[[str], Glyph]
@@ -37,24 +37,25 @@ class Page:
         """So many digits by chance."""
         return "".join(map(str, self.rng.integers(0, 10, int(self.rng.integers(low, high + 1)))))
 
-    def digits(self, text: str, x: float, base: float, *, size: float = 1.0, right: bool = False) -> float:
+    def put(self, glyph: Glyph, scale: float, x: float, y: float, row: int | None = None, pen: float = 1.0) -> None:
+        """Writes a glyph whose middle is at (x, y)."""
+        self.writing.marks.append(Mark(glyph, upright(scale, x, y), row, pen))
+
+    def digits(self, text: str, x: float, base: float, right: bool = False) -> float:
         """Writes a row of digits and signs from x to the right, or up to x; returns its right end."""
-        unit = self.unit * size
-        gap = self.rng.uniform(0.12, 0.26)
-        glyphs, places, at = [], [], 0.0
+        gap, unit = self.rng.uniform(0.12, 0.26), self.unit
+        written, at = [], 0.0
         for character in text:
             glyph = self.draw(character)
             top, foot = glyph.top_and_base
             scale = unit / (foot - top) * self.rng.uniform(0.93, 1.05)
             low, high = glyph.bounds
-            places.append((scale, at - low[0] * scale, base - foot * scale + self.rng.normal(0, 0.025) * unit))
-            glyphs.append(glyph)
+            written.append((glyph, scale, at - low[0] * scale, base - foot * scale + self.rng.normal(0, 0.025) * unit))
             at += (high[0] - low[0]) * scale + unit * gap * self.rng.uniform(0.8, 1.2)
         x -= at if right else 0.0
-        for glyph, (scale, dx, y) in zip(glyphs, places, strict=True):
-            place = np.array([[scale, 0, x + dx], [0, scale, y]])
-            self.writing.marks.append(Mark(glyph, place, self.rows if glyph.text else None))
-        self.rows += any(glyph.text for glyph in glyphs)
+        for glyph, scale, dx, y in written:
+            self.put(glyph, scale, x + dx, y, self.rows if glyph.text else None)
+        self.rows += any(glyph.text for glyph, *_ in written)
         return x + at
 
     def text(self, glyph: Glyph, x: float, base: float, size: float = 1.0) -> float:
@@ -62,8 +63,7 @@ class Page:
         top, foot = glyph.top_and_base
         scale = self.unit * size / (foot - top)
         low, high = glyph.bounds
-        place = np.array([[scale, 0, x - low[0] * scale], [0, scale, base - foot * scale]])
-        self.writing.marks.append(Mark(glyph, place, pen=min(1.0, size)))
+        self.put(glyph, scale, x - low[0] * scale, base - foot * scale, pen=min(1.0, size))
         return x + float(high[0] - low[0]) * scale
 
     def rule(self, start: Point, end: Point, thicker: float = 1.0) -> None:

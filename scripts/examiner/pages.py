@@ -4,17 +4,12 @@ A row is digits on one line with gaps alike. Cells of a table that are clearly a
 line; of two columns of text the left one comes first, whole; a line of a sudoku is one row, without its empty cells.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from examiner.looks import Look
-from examiner.others import word
-from examiner.page import WORDS, Draw, Page
+from examiner.others import doodle, word
+from examiner.page import WORDS, Page
 from examiner.printing import text_width
-from examiner.strokes import Glyph, Rng
-from examiner.words import letters, note, postcard, printed
-from examiner.writing import Mark, Writing
+from examiner.strokes import Glyph
 
 
 def numbers(page: Page) -> None:
@@ -62,7 +57,7 @@ def addition(page: Page) -> None:
     page.text(page.draw("+"), right - 5.6 * page.unit, base, 0.9)
     wobble = page.rng.normal(0, 0.04 * page.unit, 2)
     line = np.array([[right - 5.8 * page.unit, base + 0.2 * page.pitch + wobble[0]], [right, base + 0.2 * page.pitch]])
-    page.writing.marks.append(Mark(Glyph("", [line / page.width]), np.eye(2, 3) * page.width))
+    page.put(Glyph("", [line / page.width]), page.width, 0, 0)
     page.digits(str(sum(numbers)), right, base + 1.1 * page.pitch, right=True)
 
 
@@ -84,7 +79,7 @@ def sudoku(page: Page) -> None:
             low, high = glyph.bounds
             scale = page.unit / max(high[1] - low[1], 1.2 * (high[0] - low[0]))
             x, y = (np.array([column, line]) + 0.5 + page.rng.normal(0, 0.05, 2)) * cell + np.array([left, top])
-            page.writing.marks.append(Mark(glyph, np.array([[scale, 0, x], [0, scale, y]]), row))
+            page.put(glyph, scale, x, y, row)
             page.rows = row + 1
 
 
@@ -124,8 +119,7 @@ def _comb(page: Page, left: float, base: float) -> None:
         low, high = glyph.bounds
         scale = 0.9 * page.unit / max(high[1] - low[1], 1.15 * (high[0] - low[0]))
         middle = np.array([left + (i + 0.5) * side, base - 0.43 * page.pitch]) + page.rng.normal(0, 0.04, 2) * side
-        place = np.array([[scale, 0, middle[0]], [0, scale, middle[1]]])
-        page.writing.marks.append(Mark(glyph, place, page.rows))
+        page.put(glyph, scale, middle[0], middle[1], page.rows)
     page.rows += 1
 
 
@@ -158,28 +152,63 @@ def empty(page: Page) -> None:
     page.writing.marks.clear()
 
 
-KINDS: dict[str, Callable[[Page], None]] = {
-    one.__name__: one
-    for one in (
-        numbers,
-        one_number,
-        columns,
-        close_lines,
-        addition,
-        sudoku,
-        form,
-        table,
-        postcard,
-        note,
-        empty,
-        printed,
-        letters,
-    )
-}
+def postcard(page: Page) -> None:
+    """The right half is an address with a house number and a postcode; the left half is a message, without digits."""
+    middle = 0.5 * page.width
+    page.rule((middle, page.top), (middle, page.height - page.top))
+    page.box(page.width - 0.16 * page.width, 0.06 * page.height, 0.95 * page.width, 0.3 * page.height)
+    page.text(doodle(page.rng), 0.86 * page.width, 0.26 * page.height, 0.16 * page.height / page.unit)
+    for i in range(4):
+        x = page.left * 0.6
+        while x < 0.33 * page.width:
+            x = page.text(word(page.rng), x, (0.3 + 0.15 * i) * page.height, 0.55) + 0.5 * page.unit
+    page.unit = page.writing.unit = 0.085 * page.height
+    start = middle + 0.05 * page.width
+    for i in range(4):
+        base = (0.47 + 0.14 * i) * page.height
+        page.rule((start, base + 0.2 * page.unit), (page.width - 0.6 * page.left, base + 0.2 * page.unit))
+        if i == 2:
+            x = page.digits(page.number(5, 5), start, base)
+            page.text(_short(page), x + 0.5 * page.unit, base, 0.85)
+        else:
+            x = page.text(_short(page), start, base, 0.9)
+            if i == 1:
+                page.digits(page.number(1, 3), x + 0.6 * page.unit, base)
 
 
-def compose(rng: Rng, look: Look, kind: str, lines: tuple[int, int], draw: Draw) -> Writing:
-    """A page of a kind, with about so many lines."""
-    page = Page(rng, look, draw, float(rng.integers(lines[0], lines[1] + 1)))
-    KINDS[kind](page)
-    return page.writing
+def _short(page: Page) -> Glyph:
+    """A word that leaves room for a number beside it."""
+    while True:
+        glyph = word(page.rng)
+        low, high = glyph.bounds
+        top, foot = glyph.top_and_base
+        if (high[0] - low[0]) / (foot - top) < 3.2:
+            return glyph
+
+
+def note(page: Page) -> None:
+    """Words with a number after each, as on a shopping list or a memo."""
+    for i in range(page.lines()):
+        base = page.line(i)
+        if page.rng.random() < 0.2:
+            page.text(word(page.rng), page.left, base)
+            continue
+        x = page.text(_short(page), page.left, base, 0.9) if page.rng.random() < 0.7 else page.left
+        page.digits(page.number(1, 4), x + page.unit, base)
+
+
+def printed(page: Page) -> None:
+    """Printed text without a digit."""
+    small = 0.4 * page.pitch
+    for i in range(int(0.86 * page.height / (0.7 * page.pitch))):
+        x, y = page.left, page.top + 0.7 * i * page.pitch
+        while x < page.width - page.left - text_width("Telephone", small):
+            x = page.label(str(page.rng.choice(WORDS)).lower(), x, y, small) + 0.4 * small
+
+
+def letters(page: Page) -> None:
+    """Lines of words."""
+    for i in range(page.lines()):
+        x = page.left
+        while x < page.width - page.left - 4 * page.unit:
+            x = page.text(word(page.rng), x, page.line(i)) + 0.6 * page.unit

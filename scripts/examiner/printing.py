@@ -1,20 +1,14 @@
 """What is printed on a sheet: ruling, squares, boxes, forms and text."""
 
-from __future__ import annotations
-
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from examiner.looks import linear
+from examiner.looks import blend, linear
 from examiner.strokes import Array
-from examiner.writing import Point
-
-if TYPE_CHECKING:
-    from examiner.paper import Sheet
+from examiner.writing import Point, Sheet
 
 
 def print_on(sheet: Sheet, page: Array) -> None:
@@ -27,28 +21,23 @@ def print_on(sheet: Sheet, page: Array) -> None:
         points = [(round(x * 8), round(y * 8)) for x, y in (start, end)]
         cv2.line(lines, points[0], points[1], 1.0, max(1, round(thick * thicker)), cv2.LINE_AA, 3)
 
-    if look.printed in ("ruled", "squared"):
-        for start, end in _grid(sheet):
+    if look.printed:
+        for start, end in _grid(sheet) if look.printed in ("ruled", "squared") else _boxes(sheet):
             line(start, end)
-        if look.printed == "ruled" and look.extra.get("margin"):
-            x = rng.uniform(0.03, 0.12) * sheet.size[1]
-            red: Array = np.zeros(sheet.size, np.float32)
-            cv2.line(red, (round(x), 0), (round(x), sheet.size[0]), 1.0, max(1, round(thick)), cv2.LINE_AA)
-            page += 0.6 * red[..., None] * (linear((220, 110, 110)) - page)
-    elif look.printed:
-        for start, end in _boxes(sheet):
-            line(start, end)
+    if look.printed == "ruled" and look.extra.get("margin"):
+        left = round(rng.uniform(0.03, 0.12) * sheet.size[1])
+        red: Array = np.zeros(sheet.size, np.float32)
+        cv2.line(red, (left, 0), (left, sheet.size[0]), 1.0, max(1, round(thick)), cv2.LINE_AA)
+        blend(page, 0.6 * red, linear((220, 110, 110)))
     if lines.any():
-        page += look.print_strength * lines[..., None] * (linear(look.print_colour) - page)
+        blend(page, look.print_strength * lines, linear(look.print_colour))
         lines[:] = 0
     for start, end, thicker in sheet.writing.rules:
         line(start, end, thicker)
     for text, (x, y), height in sheet.writing.labels:
         _label(lines, text, round(x), round(y), height)
     if lines.any():
-        page += (
-            look.extra.get("form", 0.85) * lines[..., None] * (linear(look.extra.get("form ink", (60, 60, 66))) - page)
-        )
+        blend(page, look.extra.get("form", 0.85) * lines, linear(look.extra.get("form ink", (60, 60, 66))))
 
 
 def _grid(sheet: Sheet) -> list[tuple[Point, Point]]:
@@ -72,7 +61,7 @@ def _boxes(sheet: Sheet) -> list[tuple[Point, Point]]:
     count = 1 if look.printed == "box" else 4
     lines: list[tuple[Point, Point]] = []
     for i in range(count):
-        shift = np.array([2 * half * (i - count // 2) if count > 1 else 0, 0])
+        shift = np.array([2 * half * (i - count // 2), 0])
         corners = middle + shift + half * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) + wobble
         points = [(float(x), float(y)) for x, y in corners]
         lines += zip(points, points[1:] + points[:1], strict=True)

@@ -17,7 +17,7 @@ TITLES = {"digit": "one digit", "row": "one row", "page": "pages", "nothing": "n
 
 def report(pictures: Sequence[Picture]) -> str:
     """One table for each layout that occurs among pictures that were read."""
-    kinds = {name: difficulty.kind for name, difficulty in ALL.items()}
+    kinds = {one.difficulty: ALL[one.difficulty].kind if one.difficulty in ALL else "unknown" for one in pictures}
     tables = []
     for layout, title in TITLES.items():
         part = [one for one in pictures if one.layout == layout]
@@ -25,10 +25,9 @@ def report(pictures: Sequence[Picture]) -> str:
             continue
         names = dict.fromkeys(one.difficulty for one in part)
         groups = {name: [one for one in part if one.difficulty == name] for name in names}
-        for kind in sorted({kinds[one.difficulty] for one in part}):
+        several = sorted({kinds[one.difficulty] for one in part})
+        for kind in several if len(several) > 1 else []:
             groups[f"**all of kind {kind}**"] = [one for one in part if kinds[one.difficulty] == kind]
-        if sum(name.startswith("**") for name in groups) == 1:
-            groups.popitem()
         groups[f"**all: {title}**"] = part
         if layout == "nothing":
             header = ["pictures", "skipped", "mean confidence", "0.5 or more", "0.9 or more"]
@@ -42,26 +41,17 @@ def report(pictures: Sequence[Picture]) -> str:
 
 def _line(found: Sequence[Marks], layout: str) -> list[str]:
     right = [confidence for one in found for confidence in one.right]
-    wrong = [confidence for one in found for confidence in one.wrong]
-    false = [confidence for one in found for confidence in one.false]
+    wrong, false = sum(len(one.wrong) for one in found), sum(len(one.false) for one in found)
+    mistakes = [confidence for one in found for confidence in one.wrong + one.false]
     missed = sum(one.missed for one in found)
-    count = len(right) + len(wrong) + missed
+    count = len(right) + wrong + missed
     low, high = wilson_interval(len(right), count) if count else (0.0, 1.0)
-    cells = [
-        str(count),
-        str(len(right)),
-        f"{len(right) / max(count, 1):.1%}",
-        f"{low:.1%} to {high:.1%}",
-        _mean(right),
-        _mean(wrong + false),
-        str(sum(confidence >= 0.9 for confidence in wrong + false)),
-        str(sum(confidence < 0.5 for confidence in right)),
-        str(missed),
-    ]
+    cells: list[object] = [count, len(right), f"{len(right) / max(count, 1):.1%}", f"{low:.1%} to {high:.1%}"]
+    cells += [_mean(right), _mean(mistakes), sum(confidence >= 0.9 for confidence in mistakes)]
+    cells += [sum(confidence < 0.5 for confidence in right), missed]
     if layout == "page":
-        cells += [str(len(false)), str(len(found)), str(sum(one.in_order for one in found))]
-        cells.append(str(sum(one.perfect for one in found)))
-    return cells
+        cells += [false, len(found), sum(one.in_order for one in found), sum(one.perfect for one in found)]
+    return [str(cell) for cell in cells]
 
 
 def _nothing(pictures: Sequence[Picture]) -> list[str]:

@@ -10,14 +10,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from examiner.around import desk_top, hold
-from examiner.lens import blurred, exposed, seen_corners
-from examiner.light import lit
-from examiner.looks import Look
-from examiner.paper import Sheet
+from examiner.camera import blurred, exposed, lit, seen_corners
+from examiner.looks import Look, blend
+from examiner.paper import desk_top, hold, reflectance
 from examiner.scoring import Row
 from examiner.strokes import Array, Glyph, Rng
-from examiner.writing import Writing, in_a_row
+from examiner.writing import Sheet, Writing, in_a_row
 
 cv2.setNumThreads(1)  # the processes of `score_pictures.py` share the cores
 
@@ -27,14 +25,11 @@ def render(
 ) -> tuple[bytes, list[Row]]:
     """The bytes of a picture file, and the rows of digits in it.
 
-    Args:
-        rng: Everything that chance decides.
-        look: How it looks.
-        written: Glyphs from left to right, in one row around the middle; or a whole page.
-        others: What stands at the border and on the other side, cut off or faint; needed by those looks only.
+    What is written is glyphs from left to right, in one row around the middle, or a whole page. The others stand at the
+    border and on the other side of the sheet, cut off or faint; only looks that have these need them.
     """
     scene = Scene(rng, look, written, others)
-    picture = np.ascontiguousarray(scene.sheet())
+    picture = np.ascontiguousarray(reflectance(scene))
     picture = lit(rng, look, scene.viewed(picture), scene.unit)
     picture = scene.cropped(picture)
     before = picture.shape[:2]
@@ -85,7 +80,7 @@ class Scene(Sheet):
         desk *= (1 - 0.6 * np.roll(shadow, (4, 3), (0, 1)))[..., None]
         page = cv2.GaussianBlur(page, (0, 0), 0.35 / look.sheet)  # or the reduction would alias
         page = cv2.warpPerspective(page, self.matrix, self.size[::-1], borderMode=cv2.BORDER_REPLICATE)
-        desk += ground[..., None] * (page - desk)
+        blend(desk, ground, page)
         if look.fingers:
             hold(rng, desk, self.seen)
         return np.asarray(desk, np.float32)
@@ -104,17 +99,14 @@ class Scene(Sheet):
     def rows(self, scale: tuple[float, float], size: tuple[int, int]) -> list[Row]:
         """The rows of digits, in the pixels of the picture as stored: so many times larger, of a height and width."""
         matrix = np.diag([*scale, 1.0]) @ self.matrix
-        found: dict[int, list[tuple[str, Array]]] = {}
-        for mark in self.writing.marks:
-            if mark.row is not None:
-                found.setdefault(mark.row, []).append((mark.glyph.text, self.box(mark, matrix)))
         rows = []
-        for _, digits in sorted(found.items()):
-            boxes = np.array([box for _, box in digits])
+        for number in sorted({mark.row for mark in self.writing.marks if mark.row is not None}):
+            digits = [mark for mark in self.writing.marks if mark.row == number]
+            boxes = np.array([self.box(mark, matrix) for mark in digits])
             corners = np.concatenate([np.floor(boxes[:, :2].min(axis=0)), np.ceil(boxes[:, 2:].max(axis=0))])
             corners = turned(np.clip(corners, 0, [*size[::-1]] * 2), self.look.turned, size)
             left, top, right, bottom = (int(side) for side in corners)
-            rows.append(Row("".join(text for text, _ in digits), 1.0, (left, top, right, bottom)))
+            rows.append(Row("".join(mark.glyph.text for mark in digits), 1.0, (left, top, right, bottom)))
         return rows
 
 
@@ -149,8 +141,6 @@ def encode(rng: Rng, look: Look, pixels: Array, scene: Scene) -> bytes:
         image = image.transpose(turned[look.orientation])
         exif[0x0112] = look.orientation
     file = io.BytesIO()
-    if look.kind == "jpg":
-        image.save(file, "JPEG", quality=look.quality, exif=exif)
-    else:
-        image.save(file, "PNG", compress_level=3, exif=exif)
+    form = {"jpg": "JPEG", "png": "PNG"}[look.kind]
+    image.save(file, form, quality=look.quality, compress_level=3, exif=exif)
     return file.getvalue()

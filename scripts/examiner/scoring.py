@@ -1,6 +1,7 @@
 """What was read in pictures against what is in them."""
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import NamedTuple
 from mnist_cnn.data.files import DataError
 
 Box = tuple[float, float, float, float]
-COLUMNS = ("file", "digits", "left", "top", "right", "bottom", "difficulty", "split", "seed")
+SIDES = ("left", "top", "right", "bottom")
+COLUMNS = ("file", "digits", *SIDES, "difficulty", "split", "seed")
 """Of `labels.csv`: a line for each row of digits, and one without digits for a picture that has none."""
 
 
@@ -87,27 +89,24 @@ def marks(picture: Picture) -> Marks:
         pairs = _pairs(picture.rows, picture.answers)
     else:
         pairs = {0: 0} if picture.rows and picture.answers else {}
-    right: list[float] = []
-    wrong: list[float] = []
-    for truth, answer in sorted(pairs.items()):
-        row = picture.answers[answer]
-        (right if row.digits == picture.rows[truth].digits else wrong).append(row.confidence)
-    false = [row.confidence for i, row in enumerate(picture.answers) if i not in pairs.values()]
+    found = [(picture.rows[truth].digits, picture.answers[answer]) for truth, answer in sorted(pairs.items())]
+    right = tuple(row.confidence for digits, row in found if row.digits == digits)
+    wrong = tuple(row.confidence for digits, row in found if row.digits != digits)
+    false = tuple(row.confidence for i, row in enumerate(picture.answers) if i not in pairs.values())
     order = [answer for _, answer in sorted(pairs.items())]
-    return Marks(tuple(right), tuple(wrong), tuple(false), len(picture.rows) - len(pairs), order == sorted(order))
+    return Marks(right, wrong, false, len(picture.rows) - len(pairs), order == sorted(order))
 
 
 def _pairs(rows: Sequence[Row], answers: Sequence[Row]) -> dict[int, int]:
     """Which answer belongs to which row: each to one at most, the largest overlap first."""
     overlaps = []
-    for i, row in enumerate(rows):
-        for j, answer in enumerate(answers):
-            if row.box and answer.box:
-                shared, union, smaller = _overlap(row.box, answer.box)
-                if shared >= 0.5 * smaller > 0:
-                    overlaps.append((shared / union, i, j))
+    for (i, row), (j, answer) in itertools.product(enumerate(rows), enumerate(answers)):
+        if row.box and answer.box:
+            shared, union, smaller = _overlap(row.box, answer.box)
+            if shared >= 0.5 * smaller > 0:
+                overlaps.append((-shared / union, i, j))
     pairs: dict[int, int] = {}
-    for _, i, j in sorted(overlaps, key=lambda found: (-found[0], found[1:])):
+    for _, i, j in sorted(overlaps):
         if i not in pairs and j not in pairs.values():
             pairs[i] = j
     return pairs
@@ -131,8 +130,7 @@ def labelled(folder: Path) -> list[Picture]:
     found: dict[str, Picture] = {}
     for line in lines(folder / "labels.csv", COLUMNS, "write it with scripts/score_pictures.py --output"):
         one = found.setdefault(line["file"], Picture(line["file"], line["difficulty"]))
-        if line["digits"]:
-            found[one.file] = replace(one, rows=(*one.rows, Row(line["digits"], 1.0, _box(line))))
+        found[one.file] = replace(one, rows=one.rows + _row(line, 1.0))
     return list(found.values())
 
 
@@ -145,14 +143,13 @@ def answered(pictures: Sequence[Picture], predictions: Path) -> list[Picture]:
         DataError: The file lacks a column, or answers twice for a picture that is no page.
     """
     pages = any(one.layout == "page" for one in pictures)
-    columns = ("file", "digits", "confidence", *(COLUMNS[2:6] if pages else ()))
+    columns = ("file", "digits", "confidence", *(SIDES if pages else ()))
     answers: dict[tuple[str, ...], tuple[Row, ...]] = {}
     for line in lines(predictions, columns, "write it with `predict`"):
         key = Path(line["file"]).parts[-2:]  # unique, wherever the path starts
         if key in answers and not pages:
             raise DataError(f"{predictions} has two answers for {line['file']}")
-        row = (Row(line["digits"], float(line["confidence"] or 0), _box(line)),) if line["digits"] else ()
-        answers[key] = answers.get(key, ()) + row
+        answers[key] = answers.get(key, ()) + _row(line, float(line["confidence"] or 0))
     return [replace(one, answers=answers.get(Path(one.file).parts[-2:], ())) for one in pictures]
 
 
@@ -160,18 +157,22 @@ def lines(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str
     """Of a CSV file with at least some columns; the remedy is what a user can do where it has not."""
     try:
         with path.open(newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restval="")
             found = list(reader)
-    except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}): {remedy}") from error
+        for number in (line.get(name) for line in found for name in ("confidence", *SIDES)):
+            float(number or 0)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"cannot read {path} ({getattr(error, 'strerror', None) or error}): {remedy}") from error
     if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
         raise DataError(f"{path} lacks {', '.join(missing)}; its columns are {', '.join(columns)}: {remedy}")
     return found
 
 
-def _box(line: dict[str, str]) -> Box | None:
-    sides = [line.get(side) for side in COLUMNS[2:6]]
-    return tuple(float(side) for side in sides if side) if all(sides) else None  # type: ignore[return-value]
+def _row(line: dict[str, str], confidence: float) -> tuple[Row, ...]:
+    """The row of a line, if it has one."""
+    sides = [float(line[side]) for side in SIDES if line.get(side)]
+    box = (sides[0], sides[1], sides[2], sides[3]) if len(sides) == 4 else None
+    return (Row(line["digits"], confidence, box),) if line["digits"] else ()
 
 
 def read(folder: Path, reader: Reader, layout: str | None = None) -> list[Picture]:
@@ -179,8 +180,11 @@ def read(folder: Path, reader: Reader, layout: str | None = None) -> list[Pictur
 
     Args:
         folder: It holds `labels.csv`.
-        reader: Takes the path of a picture.
+        reader: Takes the path of a picture; gives digits, confidence and box of each row, in reading order.
         layout: Reads only these: digit, row, page or nothing. Default: all.
+
+    Raises:
+        DataError: The folder has no such pictures.
     """
     pictures = [one for one in labelled(folder) if layout in (None, one.layout)]
     if not pictures:

@@ -74,13 +74,10 @@ def resample(line: Array, step: float) -> Array:
 
 
 def draw_lines(lines: Lines, size: tuple[int, ...], pressure: Array, scale: float) -> Array:
-    """Coverage, float32 [H, W], 0 to 1, of lines in pixels.
+    """Coverage, float32 [H, W], 0 to 1, of lines in pixels, float32 [N, 2] each.
 
-    Args:
-        lines: Float32 [N, 2] each.
-        size: Height and width.
-        pressure: The width of the pen in pixels along each line, stretched to its length.
-        scale: Drawn so many times larger, then reduced: fine lines need it.
+    The pressure is the width of the pen in pixels along each line, stretched to its length. At a scale above 1, which
+    fine lines need, all is drawn larger, then reduced.
     """
     height, width = (math.ceil(side * scale) for side in size[:2])
     canvas: Array = np.zeros((height, width), np.uint8)
@@ -101,14 +98,10 @@ def stroke(
 ) -> tuple[tuple[slice, slice], Array]:
     """The part of a page that a glyph covers, and its coverage there, float32 [h, w], 0 to 1.
 
-    Args:
-        rng: The pressure of the hand.
-        glyph: What to write.
-        size: Height and width of the page.
-        place: The glyph's coordinates to those of the page, [2, 3].
-        pen: The width of the pen in the glyph's units; None keeps the digit's own shape.
+    The size of the page is its height and width; `place`, [2, 3], takes the glyph's coordinates to those of the page.
+    The width of the pen is in the glyph's units; None keeps the digit's own shape.
     """
-    scale = math.sqrt(abs(float(np.linalg.det(place[:, :2]))))
+    scale = zoom(place)
     width = scale * (pen or 0.15)
     lines = [on_page(line, place) for line in glyph.lines]
     points = np.concatenate(lines)
@@ -121,17 +114,31 @@ def stroke(
     if pen is None and glyph.field is not None and glyph.to_unit is not None:
         matrix = place @ np.concatenate([glyph.to_unit, [[0, 0, 1]]])
         matrix[:, 2] -= low
-        zoom = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
-        field = glyph.field
-        if zoom < 0.5:  # or the reduction would alias
-            field = cv2.GaussianBlur(field, (0, 0), 0.4 / zoom)
+        larger, field = zoom(matrix), glyph.field
+        if larger < 0.5:  # or the reduction would alias
+            field = cv2.GaussianBlur(field, (0, 0), 0.4 / larger)
         field = cv2.warpAffine(field, matrix, (high - low).tolist(), flags=cv2.INTER_LINEAR)
-        return part, np.clip((field - EDGE) * max(2.0, 2.4 * FINE * zoom) + 0.5, 0, 1)
+        return part, np.clip((field - EDGE) * max(2.0, 2.4 * FINE * larger) + 0.5, 0, 1)
     knots = 1 + 0.13 * rng.standard_normal(12).clip(-2, 2)
     knots[[0, -1]] *= 0.85
     pressure = width * np.interp(np.linspace(0, 11, 100), np.arange(12), knots)
     scale = float(np.clip(math.ceil(8 / width), 1, 4))
     return part, draw_lines([line - low for line in lines], (high - low)[::-1].tolist(), pressure, scale)
+
+
+def upright(scale: float, x: float, y: float) -> Array:
+    """The place of a glyph that is neither turned nor slanted."""
+    return np.array([[scale, 0, x], [0, scale, y]])
+
+
+def zoom(place: Array) -> float:
+    """How many times larger things are at a place."""
+    return math.sqrt(abs(float(np.linalg.det(place[:, :2]))))
+
+
+def rotation(turn: float) -> Array:
+    """The matrix of an angle in radians."""
+    return np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
 
 
 def on_page(line: Array, place: Array) -> Array:
@@ -149,7 +156,7 @@ def readable_pen(glyph: Glyph, pen: float) -> float:
 @lru_cache(maxsize=2048)
 def _widest(glyph: Glyph, step: int) -> float:
     size, pen = 160, 1.1**step
-    place = np.array([[size / 1.6, 0, size / 2], [0, size / 1.6, size / 2]])
+    place = upright(size / 1.6, size / 2, size / 2)
 
     def count(width: float) -> int:
         return loops(stroke(np.random.default_rng(0), glyph, (size, size), place, width)[1] > 0.5, 25)

@@ -1,8 +1,8 @@
 """Looks by chance: photos, scans and drawings, on all kinds of paper, by all kinds of pens."""
 
-from dataclasses import replace
 from typing import Any
 
+from examiner.kinds import any_of, between, like
 from examiner.looks import BLACK, Colour, Look
 from examiner.strokes import Rng
 
@@ -23,61 +23,59 @@ INK_ON_PAPER: tuple[tuple[Colour, Colour], ...] = (
 )
 
 
-def photo(rng: Rng, **changes: Any) -> Look:
-    """An ordinary photo by a phone, from above, in decent light."""
-    sides = [(900, 1200), (1200, 900), (768, 1024), (800, 800)]
-    look = Look(
-        size=sides[int(rng.integers(4))],
-        digit=rng.uniform(0.35, 0.65),
-        offset=(rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.05)),
-        angle=rng.uniform(-6, 6),
-        pen=rng.uniform(0.04, 0.09),
-        ink=INKS[int(rng.integers(4))],
-        blotch=0.1,
-        exposure=rng.uniform(0.6, 0.95),
-        tint=(255, rng.uniform(246, 254), rng.uniform(225, 252)),
-        unevenness=rng.uniform(0.05, 0.25),
-        defocus=0.003,
-        noise=rng.uniform(0.008, 0.02),
-        quality=int(rng.integers(75, 95)),
-    )
-    return replace(look, **changes)
+def plain(rng: Rng, **changes: Any) -> Look:
+    """What is left as it is."""
+    return Look(**changes)
 
 
-def scan(rng: Rng, **changes: Any) -> Look:
-    """A sheet on a scanner: even light, sharp."""
-    look = Look(
-        size=(600, 600) if rng.random() < 0.5 else (480, 640),
-        digit=rng.uniform(0.4, 0.7),
-        offset=(rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06)),
-        angle=rng.uniform(-4, 4),
-        pen=rng.uniform(0.04, 0.1),
-        ink=INKS[int(rng.integers(4))],
-        paper=(250, 250, 248),
-        texture=0.008,
-        blotch=0.12,
-        defocus=0.003,
-        mode="L" if rng.random() < 0.5 else "RGB",
-        kind="png" if rng.random() < 0.5 else "jpg",
-    )
-    return replace(look, **changes)
+photo = like(
+    plain,
+    size=any_of((900, 1200), (1200, 900), (768, 1024), (800, 800)),
+    digit=between(0.35, 0.65),
+    offset=lambda rng: (rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.05)),
+    angle=between(-6, 6),
+    pen=between(0.04, 0.09),
+    ink=any_of(*INKS),
+    blotch=0.1,
+    exposure=between(0.6, 0.95),
+    tint=lambda rng: (255, rng.uniform(246, 254), rng.uniform(225, 252)),
+    unevenness=between(0.05, 0.25),
+    defocus=0.003,
+    noise=between(0.008, 0.02),
+    quality=lambda rng: int(rng.integers(75, 95)),
+)
+"""An ordinary photo by a phone, from above, in decent light."""
 
+scan = like(
+    plain,
+    size=lambda rng: (600, 600) if rng.random() < 0.5 else (480, 640),
+    digit=between(0.4, 0.7),
+    offset=lambda rng: (rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06)),
+    angle=between(-4, 4),
+    pen=between(0.04, 0.1),
+    ink=any_of(*INKS),
+    paper=(250, 250, 248),
+    texture=0.008,
+    blotch=0.12,
+    defocus=0.003,
+    mode=lambda rng: "L" if rng.random() < 0.5 else "RGB",
+    kind=lambda rng: "png" if rng.random() < 0.5 else "jpg",
+)
+"""A sheet on a scanner: even light, sharp."""
 
-def drawing(rng: Rng, **changes: Any) -> Look:
-    """Drawn with mouse or finger in a program: flat colours."""
-    side = int(rng.integers(180, 500))
-    look = Look(
-        size=(side, side),
-        digit=rng.uniform(0.5, 0.8),
-        offset=(rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06)),
-        pen=rng.uniform(0.05, 0.13),
-        ink=(0, 0, 0),
-        opacity=1.0,
-        paper=(255, 255, 255),
-        texture=0.0,
-        kind="png",
-    )
-    return replace(look, **changes)
+drawing = like(
+    plain,
+    size=lambda rng: (int(rng.integers(180, 500)),) * 2,
+    digit=between(0.5, 0.8),
+    offset=lambda rng: (rng.uniform(-0.06, 0.06), rng.uniform(-0.06, 0.06)),
+    pen=between(0.05, 0.13),
+    ink=(0, 0, 0),
+    opacity=1.0,
+    paper=(255, 255, 255),
+    texture=0.0,
+    kind="png",
+)
+"""Drawn with mouse or finger in a program: flat colours."""
 
 
 def fine_pen(rng: Rng) -> Look:
@@ -96,34 +94,28 @@ def fine_pen(rng: Rng) -> Look:
 
 def coloured(rng: Rng) -> Look:
     """Coloured ink on coloured paper."""
-    ink, paper = INK_ON_PAPER[int(rng.integers(len(INK_ON_PAPER)))]
+    ink, paper = any_of(*INK_ON_PAPER)(rng)
     return photo(rng, ink=ink, paper=paper, texture=0.02)
 
 
-def ruled(rng: Rng, **changes: Any) -> Look:
-    """Ruled paper."""
-    look = photo(
-        rng,
-        printed="ruled",
-        print_pitch=rng.uniform(0.55, 1.5),
-        print_strength=rng.uniform(0.4, 0.95),
-        digit=rng.uniform(0.3, 0.5),
-        extra={"margin": rng.random() < 0.4},
-    )
-    return replace(look, **changes)
+ruled = like(
+    photo,
+    printed="ruled",
+    print_pitch=between(0.55, 1.5),
+    print_strength=between(0.4, 0.95),
+    digit=between(0.3, 0.5),
+    extra=lambda rng: {"margin": rng.random() < 0.4},
+)
+"""Ruled paper."""
 
-
-def squared(rng: Rng, **changes: Any) -> Look:
-    """Squared paper."""
-    colour = ((150, 175, 205), (165, 165, 170), (150, 190, 160))[int(rng.integers(3))]
-    look = photo(
-        rng,
-        printed="squared",
-        print_pitch=rng.uniform(0.25, 0.9),
-        print_strength=rng.uniform(0.35, 0.9),
-        print_colour=colour,
-    )
-    return replace(look, **changes)
+squared = like(
+    photo,
+    print_colour=any_of((150, 175, 205), (165, 165, 170), (150, 190, 160)),
+    printed="squared",
+    print_pitch=between(0.25, 0.9),
+    print_strength=between(0.35, 0.9),
+)
+"""Squared paper."""
 
 
 def boxed(rng: Rng) -> Look:
@@ -149,37 +141,33 @@ def pencil(rng: Rng) -> Look:
     return photo(rng, ink=(shade, shade, shade + 4), opacity=0.75, grain=rng.uniform(0.4, 0.8), pen=0.05, texture=0.02)
 
 
-def whiteboard(rng: Rng) -> Look:
-    """A marker on a whiteboard, with reflections."""
-    return photo(
-        rng,
-        paper=(226, 230, 232),
-        texture=0.003,
-        ink=((40, 42, 50), (30, 60, 170), (190, 40, 50), (20, 120, 70))[int(rng.integers(4))],
-        opacity=rng.uniform(0.6, 0.85),
-        blotch=0.2,
-        pen=rng.uniform(0.05, 0.09),
-        unevenness=rng.uniform(0.3, 0.8),
-        exposure=rng.uniform(0.4, 0.65),
-        glare=rng.uniform(0.4, 1.0),
-        specks=int(rng.integers(0, 6)),
-    )
+whiteboard = like(
+    photo,
+    paper=(226, 230, 232),
+    texture=0.003,
+    ink=any_of((40, 42, 50), (30, 60, 170), (190, 40, 50), (20, 120, 70)),
+    opacity=between(0.6, 0.85),
+    blotch=0.2,
+    pen=between(0.05, 0.09),
+    unevenness=between(0.3, 0.8),
+    exposure=between(0.4, 0.65),
+    glare=between(0.4, 1.0),
+    specks=lambda rng: int(rng.integers(0, 6)),
+)
+"""A marker on a whiteboard, with reflections."""
 
-
-def chalk(rng: Rng, **changes: Any) -> Look:
-    """Chalk on a blackboard."""
-    look = photo(
-        rng,
-        paper=((44, 50, 47), (36, 38, 40), (38, 62, 50))[int(rng.integers(3))],
-        texture=0.16,
-        ink=(232, 232, 224) if rng.random() < 0.8 else (240, 220, 130),
-        grain=rng.uniform(0.5, 0.85),
-        rough=0.04,
-        pen=rng.uniform(0.06, 0.1),
-        unevenness=0.2,
-        exposure=rng.uniform(0.8, 1.0),
-    )
-    return replace(look, **changes)
+chalk = like(
+    photo,
+    paper=any_of((44, 50, 47), (36, 38, 40), (38, 62, 50)),
+    texture=0.16,
+    ink=lambda rng: (232, 232, 224) if rng.random() < 0.8 else (240, 220, 130),
+    grain=between(0.5, 0.85),
+    rough=0.04,
+    pen=between(0.06, 0.1),
+    unevenness=0.2,
+    exposure=between(0.8, 1.0),
+)
+"""Chalk on a blackboard."""
 
 
 def marker(rng: Rng) -> Look:
@@ -187,13 +175,4 @@ def marker(rng: Rng) -> Look:
     make = photo if rng.random() < 0.5 else scan
     return make(
         rng, pen=rng.uniform(0.12, 0.18), blotch=rng.uniform(0.2, 0.4), rough=0.1, opacity=rng.uniform(0.6, 0.9)
-    )
-
-
-def off_centre(rng: Rng) -> Look:
-    """Small and away from the middle."""
-    return photo(
-        rng,
-        digit=rng.uniform(0.18, 0.3),
-        offset=(rng.choice([-1, 1]) * rng.uniform(0.15, 0.3), rng.choice([-1, 1]) * rng.uniform(0.15, 0.3)),
     )

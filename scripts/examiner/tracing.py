@@ -1,6 +1,7 @@
 """The strokes in a digit of pixels: its centreline, traced and smoothed, which any pen can follow."""
 
 import itertools
+from collections import Counter
 
 import cv2
 import networkx as nx
@@ -20,6 +21,9 @@ ENDS = {
 }  # fmt: skip
 """How many loose ends it has; with more, a fine pen shows branches that a broad one hid."""
 
+LEAST = 1.5 * FINE**2
+"""Pixels of the field that a loop has."""
+
 
 def trace(image: Array, label: int) -> Glyph | None:
     """Vectorizes a digit, uint8 [28, 28]; None where a pen that follows its centreline would not leave that digit."""
@@ -27,8 +31,7 @@ def trace(image: Array, label: int) -> Glyph | None:
     field = cv2.resize(padded, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
     field = cv2.GaussianBlur(field, (0, 0), 0.55 * FINE)
     shape = _without_crumbs(field > EDGE)
-    pieces = cv2.connectedComponents(shape.astype(np.uint8), connectivity=8)[0] - 1
-    if loops(shape, 1.5 * FINE**2) not in LOOPS[label] or pieces > (2 if label in (4, 5) else 1):
+    if loops(shape, LEAST) not in LOOPS[label] or _pieces(shape) > (2 if label in (4, 5) else 1):
         return None
     if label == 4 and _feet(shape) > 1:  # it looks like a capital A
         return None
@@ -56,13 +59,15 @@ def _feet(shape: Array) -> int:
 def _keeps(shape: Array, lines: Lines, width: float) -> bool:
     """Whether lines have the loops and pieces of a shape, and with its width of the pen all its parts."""
     thin = draw_lines(lines, shape.shape, np.full(1, 3.0), 2.0) > 0.5
-    pieces = [cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] for mask in (shape, thin)]
-    least = 1.5 * FINE**2
-    if pieces[0] != pieces[1] or loops(shape, least) != loops(thin, least):
+    if _pieces(shape) != _pieces(thin) or loops(shape, LEAST) != loops(thin, LEAST):
         return False
     redrawn = draw_lines(lines, shape.shape, np.full(1, width), 1.0) > 0.5
     missed = shape & ~cv2.dilate(redrawn.astype(np.uint8), np.ones((FINE, FINE), np.uint8)).astype(bool)
     return bool(missed.sum() < 0.06 * shape.sum())
+
+
+def _pieces(shape: Array) -> int:
+    return cv2.connectedComponents(shape.astype(np.uint8), connectivity=8)[0] - 1
 
 
 def _without_crumbs(shape: Array) -> Array:
@@ -74,32 +79,29 @@ def _without_crumbs(shape: Array) -> Array:
 def centreline(skeleton: Array, radius: Array) -> tuple[Lines, int]:
     """The strokes of a skeleton, bool [H, W], as smooth lines, and how many loose ends they have.
 
-    Short spurs are left out, and two forks close to each other become one crossing.
-
-    Args:
-        skeleton: One pixel wide.
-        radius: The distance from each pixel of the shape to its border.
+    Short spurs are left out, and two forks close to each other become one crossing: by the radius of the shape, which
+    is the distance from each of its pixels to its border.
     """
 
     def reach(node: Pixel) -> float:
         return float(radius[int(node[1]), int(node[0])])
 
     paths = _paths(skeleton)
-    for factor, is_short in ((1.4, _is_spur), (1.4, _is_bridge)):
+    for is_short in (_is_spur, _is_bridge):
         while True:
             degree = _degrees(paths)
             short = [
                 path
                 for path in paths
-                if is_short(path, degree) and _length(path) < factor * max(reach(path[0]), reach(path[-1]))
+                if is_short(path, degree) and _length(path) < 1.4 * max(reach(path[0]), reach(path[-1]))
             ]
             if not short:
                 break
             path = min(short, key=_length)
             paths.remove(path)
             if is_short is _is_bridge:
-                middle = tuple(np.mean([path[0], path[-1]], axis=0))
-                paths = [_moved(other, {path[0]: middle, path[-1]: middle}) for other in paths]
+                ends, middle = (path[0], path[-1]), [tuple(np.mean([path[0], path[-1]], axis=0))]
+                paths = [middle * (one[0] in ends) + one + middle * (one[-1] in ends) for one in paths]
             paths = _joined(paths, straight=False)
     paths = _joined(paths, straight=True)
     degree = _degrees(paths)
@@ -140,30 +142,20 @@ def _paths(skeleton: Array) -> list[list[Pixel]]:
     return paths
 
 
-def _degrees(paths: list[list[Pixel]]) -> dict[Pixel, int]:
-    degree: dict[Pixel, int] = {}
-    for path in paths:
-        for end in (path[0], path[-1]):
-            degree[end] = degree.get(end, 0) + 1
-    return degree
+def _degrees(paths: list[list[Pixel]]) -> Counter[Pixel]:
+    return Counter(end for path in paths for end in (path[0], path[-1]))
 
 
 def _length(path: list[Pixel]) -> float:
     return float(np.hypot(*np.diff(np.array(path), axis=0).T).sum())
 
 
-def _is_spur(path: list[Pixel], degree: dict[Pixel, int]) -> bool:
+def _is_spur(path: list[Pixel], degree: Counter[Pixel]) -> bool:
     return sorted((min(degree[path[0]], 3), min(degree[path[-1]], 3))) == [1, 3]
 
 
-def _is_bridge(path: list[Pixel], degree: dict[Pixel, int]) -> bool:
+def _is_bridge(path: list[Pixel], degree: Counter[Pixel]) -> bool:
     return path[0] != path[-1] and degree[path[0]] >= 3 and degree[path[-1]] >= 3
-
-
-def _moved(path: list[Pixel], moves: dict[Pixel, Pixel]) -> list[Pixel]:
-    start = [moves[path[0]]] if path[0] in moves else []
-    end = [moves[path[-1]]] if path[-1] in moves else []
-    return start + path + end
 
 
 def _joined(paths: list[list[Pixel]], straight: bool) -> list[list[Pixel]]:
@@ -175,12 +167,9 @@ def _joined(paths: list[list[Pixel]], straight: bool) -> list[list[Pixel]]:
             outward = [path for path in outward if path[0] != path[-1]]
             if len(outward) < 2 or (not straight and _degrees(paths)[node] != 2):
                 break
-            angle, first, second = min(
-                (float(np.dot(_heading(a), _heading(b))), i, j)
-                for i, a in enumerate(outward)
-                for j, b in enumerate(outward)
-                if i < j
-            )
+            headings = [_heading(path) for path in outward]
+            pairs = itertools.combinations(range(len(outward)), 2)
+            angle, first, second = min((float(np.dot(headings[i], headings[j])), i, j) for i, j in pairs)
             if angle > -0.5 and _degrees(paths)[node] != 2:
                 break
             old = (outward[first], outward[second])

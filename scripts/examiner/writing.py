@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
-from examiner.looks import Look, Rng
-from examiner.strokes import Array, Glyph, on_page, resample
+from examiner.looks import Look
+from examiner.strokes import Array, Glyph, Rng, on_page, readable_pen, resample, rotation, zoom
 
 Point = tuple[float, float]
 
@@ -51,14 +52,37 @@ class Writing:
     labels: list[tuple[str, Point, float]] = field(default_factory=list)
 
 
-def in_a_row(rng: Rng, look: Look, glyphs: Sequence[Glyph], seen: Array) -> Writing:
-    """Glyphs side by side around the middle of a sheet, made smaller where they would not fit.
+class Sheet:
+    """A sheet of paper with something on it, and where that is."""
 
-    Args:
-        rng: What chance decides.
-        look: How it looks.
-        glyphs: From left to right; may be empty.
-        seen: Where the camera sees the sheet's corners, [4, 2].
+    def __init__(self, rng: Rng, look: Look, writing: Writing, others: Sequence[Glyph]) -> None:
+        """Takes what is written, and what stands at the border or on the other side."""
+        self.rng, self.look, self.writing, self.others = rng, look, writing, others
+        self.short = min(look.size)
+        self.unit = writing.unit
+        self.size = (look.size[1], look.size[0])
+        self.ink: Array = np.zeros(self.size, np.float32)
+
+    def pen(self, mark: Mark) -> float | None:
+        """The width of the pen in a glyph's units; None for the glyph's own shape."""
+        if self.look.pen is None:
+            return None
+        pen = round(mark.pen * self.look.pen * self.unit / zoom(mark.place), 4)
+        return readable_pen(mark.glyph, pen) if mark.glyph.text else pen
+
+    def box(self, mark: Mark, matrix: Array) -> Array:
+        """The four sides of a mark, left, top, right and bottom, after a perspective transform [3, 3]."""
+        half = 0.5 * zoom(mark.place) * (self.pen(mark) or 0.15)
+        points = np.concatenate([on_page(line, mark.place) for line in mark.glyph.lines])
+        around = np.concatenate([points + half * np.array([x, y]) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))])
+        seen = cv2.perspectiveTransform(around[None].astype(np.float64), matrix)[0]
+        return np.concatenate([seen.min(axis=0), seen.max(axis=0)])
+
+
+def in_a_row(rng: Rng, look: Look, glyphs: Sequence[Glyph], seen: Array) -> Writing:
+    """Glyphs side by side around the middle of a sheet, smaller where the camera would cut them off.
+
+    It sees the corners of the sheet at `seen`, [4, 2].
     """
     short = min(look.size)
     unit = look.digit * short
@@ -67,16 +91,15 @@ def in_a_row(rng: Rng, look: Look, glyphs: Sequence[Glyph], seen: Array) -> Writ
     if not glyphs:
         return writing
     matrices, starts, ends = _side_by_side(rng, look, glyphs, unit)
-    turn = math.radians(look.angle)
-    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    turn = rotation(math.radians(look.angle))
     points = np.concatenate(ends)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     frame = np.array(look.size)
     room = 0.94 * frame / np.maximum(1, np.ptp(seen, axis=0) / frame) - 2 * np.abs(look.offset) * short
-    fit = min(1.0, float((room / (np.ptp((points - middle) @ rotation.T, axis=0) + unit * 0.15)).min()))
+    fit = min(1.0, float((room / (np.ptp((points - middle) @ turn.T, axis=0) + unit * 0.15)).min()))
     writing.unit *= fit
     for glyph, matrix, start in zip(glyphs, matrices, starts, strict=True):
-        place = np.concatenate([fit * rotation @ matrix, (fit * rotation @ (start - middle) + centre)[:, None]], axis=1)
+        place = np.concatenate([fit * turn @ matrix, (fit * turn @ (start - middle) + centre)[:, None]], axis=1)
         writing.marks.append(Mark(glyph, place, 0 if glyph.text else None))
     if look.joined:
         writing.marks += _ligatures(rng, writing)

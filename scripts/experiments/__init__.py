@@ -1,9 +1,13 @@
-"""Shared by experiments: seeds, means in a table, plots."""
+"""Shared by experiments: seeds, answers, means in a table, plots."""
 
 import statistics
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from mnist_cnn.data.errors import DataError
 from mnist_cnn.start import fail
@@ -31,6 +35,11 @@ def claim(folder: Path, command: str, option: str = "--output") -> None:
     note.write_text(command)
 
 
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line that a process wrote before it failed; a killed one may have written none."""
+    return [f"exit status {done.returncode}", *(done.stderr or done.stdout).strip().splitlines()][-1]
+
+
 def spread(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation, 0 for a single value."""
     return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
@@ -47,6 +56,15 @@ def plain(values: Sequence[float]) -> str:
     mean, deviation = spread(values)
     digits = 4 if abs(mean) < 10 else 1
     return f"{mean:.{digits}f}" if len(values) == 1 else f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+@torch.no_grad()
+def answers(model: Any, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """A classifier's log-probabilities for all images of a split, [N, 10], and their labels, [N]."""
+    model.eval()
+    parts = [(model(images.to(model.device)).cpu(), labels) for images, labels in batches]
+    log_probabilities, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    return log_probabilities, labels
 
 
 def pyplot() -> Any:

@@ -93,11 +93,12 @@ def _good_picture(kind: str, mode: str) -> bytes:
     return buffer.getvalue()
 
 
-MODEL = ("learning_rate", "optimizer", "schedule", "network", "network.hidden", "gamma", "label_smoothing")
-DATA = ("dataset", "batch_size", "val_size", "data_dir")
-TRAINER = ("max_epochs", "limit_train_batches", "precision", "callbacks", "logger", "max_time")
-GROUPS = {"model": MODEL, "data": DATA, "trainer": TRAINER}
-OPTIONS = [f"{group}.{name}" for group, names in GROUPS.items() for name in names]
+GROUPS = {
+    "model": "learning_rate optimizer schedule network network.hidden gamma label_smoothing",
+    "data": "dataset batch_size val_size data_dir",
+    "trainer": "max_epochs limit_train_batches precision callbacks logger max_time",
+}
+OPTIONS = [f"{group}.{name}" for group, names in GROUPS.items() for name in names.split()]
 OPTIONS += ["seed_everything", "ckpt_path", "config", "checkpoint.monitor", "checkpoint.every_n_train_steps", "x"]
 OPTIONS += ["figures.mistakes", "predictions.output"]
 VALUES = ["", "0", "-1", "1e400", "nan", "null", "true", "[]", "[1,[2]]", "{}", "{a: b}", "{class_path: x}", "a b"]

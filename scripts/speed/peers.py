@@ -18,7 +18,7 @@ from mnist_cnn.data import files
 from mnist_cnn.networks import MNIST_MEAN, MNIST_STD
 
 Epochs = Iterator[tuple[float, float]]
-Batches = Iterable[tuple[Tensor, Tensor]]
+Batches = Iterable[tuple[Tensor, ...]]
 
 
 def pytorch_examples() -> Epochs:
@@ -35,7 +35,7 @@ def pytorch_examples() -> Epochs:
     transform = Compose([ToTensor(), Normalize((MNIST_MEAN,), (MNIST_STD,))])
     train = DataLoader(_dataset(True, transform), batch_size=64)
     test = DataLoader(_dataset(False, transform), batch_size=1000)
-    return _train(network, optimizer, lambda: train, test, epochs=14, after_epoch=schedule.step)
+    return _train(network, optimizer, train, test, epochs=14, after_epoch=schedule.step)
 
 
 def tutorial() -> Epochs:
@@ -52,7 +52,7 @@ def tutorial() -> Epochs:
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
     train = DataLoader(_dataset(True, ToTensor()), batch_size=200, shuffle=True)
     test = DataLoader(_dataset(False, ToTensor()), batch_size=200)
-    return _train(network, optimizer, lambda: train, test, epochs=10, after_epoch=schedule.step)
+    return _train(network, optimizer, train, test, epochs=10, after_epoch=schedule.step)
 
 
 def train_mnist_fast() -> Epochs:
@@ -65,36 +65,25 @@ def train_mnist_fast() -> Epochs:
         *(nn.Flatten(), nn.Linear(800, 256), nn.ReLU(), nn.Linear(256, 10), nn.LogSoftmax(dim=1)),
     )
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01, betas=(0.7, 0.9))
-    images, labels = _tensors(True)
-    train = list(zip(images.split(256), labels.split(256), strict=True))
-    images, labels = _tensors(False)
-    test = list(zip(images.split(2000), labels.split(2000), strict=True))
+    train, test = _batches(True, 256), _batches(False, 2000)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=len(train), cycle_momentum=False)
-    return _train(network, optimizer, lambda: train, test, epochs=1, after_step=cycle.step)
-
-
-PEERS: dict[str, Callable[[], Epochs]] = {
-    "train_mnist_fast": train_mnist_fast,
-    "tutorial": tutorial,
-    "pytorch_examples": pytorch_examples,
-}
+    return _train(network, optimizer, train, test, epochs=1, after_step=cycle.step)
 
 
 def _dataset(train: bool, transform: Callable) -> MNIST:
-    files.prepare("MNIST", files.default_data_dir())
     return MNIST(files.default_data_dir(), train=train, transform=transform)
 
 
-def _tensors(train: bool) -> tuple[Tensor, Tensor]:
-    files.prepare("MNIST", files.default_data_dir())
+def _batches(train: bool, size: int) -> list[tuple[Tensor, ...]]:
     images, labels = files.load("MNIST", files.default_data_dir(), train=train)
-    return (images / 255 - MNIST_MEAN) / MNIST_STD, labels
+    images = (images / 255 - MNIST_MEAN) / MNIST_STD
+    return list(zip(images.split(size), labels.split(size), strict=True))
 
 
 def _train(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batches: Callable[[], Batches],
+    train: Batches,
     test: Batches,
     epochs: int,
     after_epoch: Callable[[], None] = lambda: None,
@@ -104,7 +93,7 @@ def _train(
     for _ in range(epochs):
         network.train()
         start = time.perf_counter()
-        for images, labels in batches():
+        for images, labels in train:
             optimizer.zero_grad()
             F.nll_loss(network(images), labels).backward()
             optimizer.step()

@@ -15,12 +15,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-import mnist_cnn
 from mnist_cnn.start import THREADS
 
 Result = dict[str, float]
 
-CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 TRAIN_PY = Path(__file__).parents[1] / "train.py"
 
 
@@ -36,23 +34,20 @@ class Side:
 
 def fit(seed: int, *arguments: str, test: bool = False) -> Result:
     """Seconds of each epoch and of all training of `fit`, logging and checkpoints included; test accuracy if wanted."""
-    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.callbacks import LambdaCallback
 
     from mnist_cnn.cli import DigitCLI, run
 
     ticks: list[float] = []
 
-    class Clock(Callback):
-        def on_train_epoch_start(self, *args: object) -> None:
-            ticks.append(time.perf_counter())
-
-        def on_train_end(self, *args: object) -> None:
-            ticks.append(time.perf_counter())
+    def tick(*args: object) -> None:
+        ticks.append(time.perf_counter())
 
     class ClockedCLI(DigitCLI):
         def before_fit(self) -> None:
             super().before_fit()
-            self.trainer.callbacks.insert(0, Clock())  # type: ignore[attr-defined]
+            clock = LambdaCallback(on_train_epoch_start=tick, on_train_end=tick)
+            self.trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
 
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         options = [f"--seed_everything={seed}", "--data.val_size=0", f"--trainer.default_root_dir={folder}"]
@@ -100,13 +95,13 @@ def torchvision_loop(seed: int) -> Result:
 
 
 def peer(name: str, target: float = 1.0) -> Callable[[int], Result]:
-    """Trains as a recipe of `speed/peers.py` until a test accuracy is reached."""
+    """Trains as a function of `speed/peers.py` does until a test accuracy is reached."""
 
     def run(seed: int) -> Result:
         from speed import peers
 
         torch.manual_seed(seed)
-        for seconds, accuracy in peers.PEERS[name]():
+        for seconds, accuracy in getattr(peers, name)():
             result = {"seconds": seconds, "accuracy": accuracy}
             if accuracy >= target:
                 break
@@ -119,7 +114,7 @@ def preset(name: str) -> Side:
     """A preset of this project, trained and tested."""
     return Side(
         f"`{name}`",
-        lambda seed: fit(seed, f"--config={CONFIGS / name}.yaml", "--trainer.accelerator=cpu", test=True),
+        lambda seed: fit(seed, f"--config={name}", "--trainer.accelerator=cpu", test=True),
         environment=THREADS,
     )
 

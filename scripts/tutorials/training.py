@@ -20,15 +20,14 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningCLI
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-import mnist_cnn
 from mnist_cnn import DigitClassifier, DigitDataModule
 from mnist_cnn.atomic import replacing
 from mnist_cnn.cli import NOISE
+from mnist_cnn.cli.quick import CONFIGS
 from mnist_cnn.data import files
 from mnist_cnn.hardware import keep_freed_memory
 from tutorials.measures import Measures, Result
 
-CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 TRAIN_BATCHES = 1.0
 """Share or number of batches in an epoch, as Lightning's `limit_train_batches`; tests lower it."""
 
@@ -49,7 +48,7 @@ class Run:
         return output / "runs" / f"{self.name}-seed{self.seed}.json"
 
 
-def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: int) -> None:
+def complete(runs: Sequence[Run], output: Path, data_dir: Path | None, workers: int) -> None:
     """Executes those of the runs that are not stored yet, with one progress bar over all.
 
     Raises:
@@ -60,13 +59,12 @@ def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: i
     check(runs, output)
     missing = [run for run in runs if not run.path(output).exists()]
     print(f"{len(runs)} runs, {len(runs) - len(missing)} of them finished earlier: {output / 'runs'}")
-    print(files.prepare("MNIST", Path(data_dir).expanduser() if data_dir else files.default_data_dir()))
+    print(files.prepare("MNIST", data_dir or files.default_data_dir()))
     try:
         (output / "runs").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResultsError(
-            f"cannot write to {output} ({error.strerror}): choose another folder with --output"
-        ) from error
+        message = f"cannot write to {output} ({error.strerror}): choose another folder with --output"
+        raise ResultsError(message) from error
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("training", total=sum(run.epochs for run in missing))
@@ -76,7 +74,7 @@ def complete(runs: Sequence[Run], output: Path, data_dir: str | None, workers: i
 def execute(
     runs: Sequence[Run],
     output: Path,
-    data_dir: str | None,
+    data_dir: Path | None,
     workers: int,
     advance: Callable[[], None],
     say: Callable[[str], None],
@@ -84,14 +82,14 @@ def execute(
     """Trains and stores, here or in several processes; `advance` is called after each epoch, `say` with each result."""
     if workers == 1:
         for run in runs:
-            say(store(run, train(run, data_dir, advance), output))
+            say(train(run, output, data_dir, advance))
         return
     context = get_context("spawn")
     epochs = context.SimpleQueue()  # one item for each epoch that a worker has finished
     threads = max(1, (os.cpu_count() or 1) // workers)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(epochs, threads))
     try:
-        pending = {pool.submit(_train_in_worker, run, output, data_dir) for run in runs}
+        pending = {pool.submit(train, run, output, data_dir, _report) for run in runs}
         while pending:
             done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
             while not epochs.empty():
@@ -117,18 +115,8 @@ def _start_worker(epochs: Any, threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _train_in_worker(run: Run, output: Path, data_dir: str | None) -> str:
-    return store(run, train(run, data_dir, lambda: _epochs.put(1)), output)
-
-
-def store(run: Run, result: Result, output: Path) -> str:
-    """Writes a result, whole or not at all, and returns a line about it."""
-    path = run.path(output)
-    with replacing(path) as file:
-        file.write(json.dumps(result, indent=1).encode() + b"\n")
-    last = result["epochs"][-1]
-    seconds = statistics.mean(epoch["seconds"] for epoch in result["epochs"])
-    return f"{path.stem}: test accuracy {last['test_accuracy']:.2%}, {seconds:.1f} s per epoch"
+def _report() -> None:
+    _epochs.put(1)
 
 
 def check(runs: Iterable[Run], output: Path) -> None:
@@ -137,20 +125,21 @@ def check(runs: Iterable[Run], output: Path) -> None:
     Raises:
         ResultsError: A stored run of one of the names has other settings, or cannot be read.
     """
-    expected = {run.name: {**asdict(run), "changes": list(run.changes), "seed": None} for run in runs}
-    settings: dict[str, Result] = {}
+    ours = {run.name: run for run in runs}
+    wanted: dict[str, Result] = {}
     for result in load(output):
-        stored, name = result["run"], result["run"]["name"]
-        if name not in expected:
+        name, have = result["run"]["name"], {**result["run"], **result["settings"]}
+        if name not in ours:
             continue
-        if name not in settings:
-            settings[name] = resolved(next(run for run in runs if run.name == name))
-        for want, have in ((expected[name], {**stored, "seed": None}), (settings[name], result["settings"])):
-            if differing := sorted(key for key in want if not _agree(want[key], have.get(key))):
-                raise ResultsError(
-                    f"{output} holds results of {name} with other settings ({', '.join(differing)}): give another "
-                    f"folder with --output, or delete those"
-                )
+        if name not in wanted:
+            run = ours[name]
+            wanted[name] = {**asdict(run), "changes": list(run.changes), **resolved(build(run))}
+            del wanted[name]["seed"]
+        if differing := sorted(key for key, want in wanted[name].items() if not _agree(want, have.get(key))):
+            raise ResultsError(
+                f"{output} holds results of {name} with other settings ({', '.join(differing)}): give another "
+                f"folder with --output, or delete those"
+            )
 
 
 def _agree(want: Any, have: Any) -> bool:
@@ -179,25 +168,20 @@ def load(output: Path) -> list[Result]:
     return sorted(results, key=lambda result: (result["run"]["name"], result["run"]["seed"]))
 
 
-def build(run: Run, data_dir: str | None = None, callbacks: Sequence[Callback] = ()) -> LightningCLI:
+def build(run: Run, data_dir: Path | None = None, callbacks: Sequence[Callback] = ()) -> LightningCLI:
     """Model, data and trainer of a run, as the command line builds them from its preset."""
     for message in (*NOISE, "LightningCLI's args parameter is intended"):  # the process has arguments of its own
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    quiet = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
+    loud = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     return LightningCLI(
         DigitClassifier,
         DigitDataModule,
         run=False,
         save_config_callback=None,
         auto_configure_optimizers=False,
-        trainer_defaults={**quiet, "callbacks": list(callbacks)},
+        trainer_defaults={**dict.fromkeys(loud, False), "callbacks": list(callbacks)},
         args=[
             f"--config={CONFIGS / run.preset}.yaml",
             *run.changes,
@@ -209,19 +193,15 @@ def build(run: Run, data_dir: str | None = None, callbacks: Sequence[Callback] =
     )
 
 
-def resolved(run: Run) -> Result:
+def resolved(cli: LightningCLI) -> Result:
     """Every argument of model and data, defaults included."""
-    return _arguments(build(run))
-
-
-def _arguments(cli: LightningCLI) -> Result:
     config = cli.config.as_dict()
     config["data"].pop("data_dir")
     return json.loads(json.dumps({"model": config["model"], "data": config["data"]}))
 
 
-def train(run: Run, data_dir: str | None, advance: Callable[[], None]) -> Result:
-    """Trains and measures; nothing is chosen by what is measured."""
+def train(run: Run, output: Path, data_dir: Path | None, advance: Callable[[], None]) -> str:
+    """Trains, measures, which chooses nothing, stores the result, whole or not at all, and returns a line about it."""
     keep_freed_memory()
     measures = Measures(advance)
     cli = build(run, data_dir, [measures])
@@ -232,10 +212,15 @@ def train(run: Run, data_dir: str | None, advance: Callable[[], None]) -> Result
         cli.trainer.fit(cli.model, cli.datamodule)
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
-    return {
+    result = {
         "run": asdict(run),
-        "settings": _arguments(cli),
+        "settings": resolved(cli),
         "software": {"torch": torch.__version__, "lightning": L.__version__},
         "threads": torch.get_num_threads(),
         "epochs": measures.epochs,
     }
+    path = run.path(output)
+    with replacing(path) as file:
+        file.write(json.dumps(result, indent=1).encode() + b"\n")
+    seconds = statistics.mean(epoch["seconds"] for epoch in measures.epochs)
+    return f"{path.stem}: test accuracy {measures.epochs[-1]['test_accuracy']:.2%}, {seconds:.1f} s per epoch"

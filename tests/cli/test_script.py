@@ -65,6 +65,11 @@ def test_what_is_typed_is_what_the_function_gets(typed: list[str], called: tuple
     assert CALLS.pop() == called
 
 
+def test_a_path_may_begin_at_home() -> None:
+    run_script(whole, ["--output=~/runs"])
+    assert CALLS.pop()[1] == Path.home() / "runs"
+
+
 def test_what_is_not_known_is_handed_on_as_it_is() -> None:
     run_script(open_ended, ["--config", "fast", "--trainer.max_epochs", "2", "--x=1", "--members=2"])
     assert CALLS.pop() == (("--trainer.max_epochs", "2", "--x=1"), "fast", 2)

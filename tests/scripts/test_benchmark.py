@@ -44,7 +44,7 @@ def test_peers_learn_epoch_by_epoch(few_digits: None, name: str, epochs: int, mo
 
     monkeypatch.setattr(peers, "_train", shorter)
     torch.manual_seed(0)
-    results = list(peers.PEERS[name]())
+    results = list(getattr(peers, name)())
     assert asked == [epochs]
     assert len(results) == min(epochs, 5)
     seconds = [result[0] for result in results]
@@ -82,11 +82,14 @@ def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     both = {
         "well": sides.Side("well", command=("-c", "pass")),
         "ill": sides.Side("ill", command=("-c", "raise SystemExit('no luck')")),
+        "killed": sides.Side("killed", command=("-c", "import os; os.kill(os.getpid(), 9)")),
     }
     monkeypatch.setitem(sides.RACES, "startup", both)
     assert list(benchmark.run_side("startup", "well", 0)) == ["process"]
     with pytest.raises(SystemExit, match="error: ill failed: no luck"):
         benchmark.run_side("startup", "ill", 0)
+    with pytest.raises(SystemExit, match="error: killed failed: exit status -9"):
+        benchmark.run_side("startup", "killed", 0)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_a_side_runs_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     [
         (["nonsense"], "--races=[nonsense]: give a list, each item epoch, ladder or startup"),
         (["epoch", "--rounds=0"], "--rounds=0: give a whole number above 0"),
-        (["epoch", "--sides", "nobody"], "--sides names none of fit, fit_bf16, "),
+        (["epoch", "--sides", "fit", "nobody"], "--sides: there is no nobody among fit, fit_bf16, "),
         (["--round=3"], "unrecognized arguments: --round=3 (did you mean --rounds?)"),
     ],
 )

@@ -9,14 +9,12 @@ from conftest import Cli, Fails
 
 from mnist_cnn.cli.script import run_script
 
-CONFIG = str(Path(ensemble.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
-
 
 @pytest.fixture
 def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.chdir(tmp_path)
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
-    return lambda *arguments: run_script(ensemble.main, [f"--config={CONFIG}", "--output=out", *others, *arguments])
+    return lambda *arguments: run_script(ensemble.main, ["--config=fast", "--output=out", *others, *arguments])
 
 
 def test_members_are_trained_once_and_averaged(

@@ -4,17 +4,14 @@ from pathlib import Path
 
 import fuzz
 import pytest
-from fuzzing import targets
 
 
 @pytest.mark.parametrize(
     ("name", "inputs"), [("idx_reader", 300), ("checkpoint_reader", 100), ("picture_reader", 40), ("command_line", 20)]
 )
 def test_garbage_is_refused(name: str, inputs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(targets, "SCRATCH", tmp_path / "scratch")
-    (tmp_path / "scratch").mkdir()
     monkeypatch.chdir(tmp_path)
     outcomes = fuzz.fuzz(fuzz.TARGETS[name][0], inputs, seed=7)
     assert outcomes["refused"] > inputs / 10
     assert sum(outcomes.values()) - outcomes["MiB gained"] == inputs
-    assert [path.name for path in tmp_path.iterdir()] == ["scratch"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"MNIST", "x.ckpt", "x.png"}

@@ -14,14 +14,12 @@ from mnist_cnn.checkpoints import DETECTOR, PRETRAINED, RECOGNIZER, read_checkpo
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.data import files
 
-CONFIG = str(Path(pretrain.__file__).parents[1] / "mnist_cnn" / "configs" / "fast.yaml")
-
 
 @pytest.fixture
 def call(tmp_path: Path, mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.chdir(tmp_path)
     others = [f"--data.data_dir={mnist_dir}", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=2"]
-    return lambda *arguments: run_script(pretrain.main, [f"--config={CONFIG}", "--folder=run", *others, *arguments])
+    return lambda *arguments: run_script(pretrain.main, ["--config=fast", "--folder=run", *others, *arguments])
 
 
 def test_the_bundled_weights_are_slim_data_that_every_verb_takes(

@@ -14,6 +14,7 @@ from conftest import Cli, Fails
 from tutorials import measures, training
 
 from mnist_cnn import DigitClassifier
+from mnist_cnn.cli.quick import CONFIGS
 from mnist_cnn.cli.script import run_script
 from mnist_cnn.networks import MLP
 
@@ -55,7 +56,7 @@ def test_tables_and_plots(tiny: Cli, capsys: pytest.CaptureFixture[str]) -> None
 def test_every_system_is_its_preset(name: str) -> None:
     system = reproduce.SYSTEMS[name]
     preset = yaml.safe_load((training.CONFIGS / f"{system.preset}.yaml").read_text())
-    settings = training.resolved(reproduce.run_of(name, seed=0, epochs=None))
+    settings = training.resolved(training.build(reproduce.run_of(name, seed=0, epochs=None)))
     network = settings["model"]["network"]
     if system.changes:
         assert network["init_args"].pop("scaling") != preset["model"]["network"]["init_args"].pop("scaling")
@@ -90,14 +91,8 @@ def test_a_finished_run_is_not_repeated_and_another_seed_joins(tiny: Cli, capsys
 def test_what_a_result_holds(tiny: Cli) -> None:
     tiny("--systems", "mnist_plus_2", "--epochs=1", "--seeds", "5")
     result = json.loads(Path("out/runs/mnist_plus_2-seed5.json").read_text())
-    assert result["run"] == {
-        "name": "mnist_plus_2",
-        "preset": "mnist_plus_2",
-        "changes": [],
-        "epochs": 1,
-        "seed": 5,
-        "train_batches": 3,
-    }
+    run = {"name": "mnist_plus_2", "preset": "mnist_plus_2", "changes": [], "epochs": 1, "seed": 5}
+    assert result["run"] == {**run, "train_batches": 3}
     network = {"blocks": [[30]], "hidden": [100], "dropout": 0.5, "batch_norm": False}
     network |= {"scaling": "raw", "initialization": "dezero"}
     assert result["settings"]["model"]["network"]["init_args"] == network
@@ -158,7 +153,7 @@ def test_results_of_other_settings_are_left_alone(tiny: Cli, fails: Fails, monke
     assert "(train_batches)" in fails(tiny, *system, "--epochs=1")
     monkeypatch.setattr(training, "TRAIN_BATCHES", 3)
     monkeypatch.setattr(training, "CONFIGS", Path("configs"))
-    preset = yaml.safe_load((Path(training.mnist_cnn.__file__).parent / "configs/dezero_mlp.yaml").read_text())
+    preset = yaml.safe_load((CONFIGS / "dezero_mlp.yaml").read_text())
     preset["model"]["learning_rate"] = 0.5
     Path("configs").mkdir()
     Path("configs/dezero_mlp.yaml").write_text(yaml.safe_dump(preset))

@@ -56,6 +56,13 @@ def test_a_hand_is_learned_once(
     assert "there are: flags, bars, hooks" in fails(
         run_script, score_hands.main, [f"--output={tmp_path}", "--hands=[x]"]
     )
+    assert "--hands repeats loops" in fails(run_script, score_hands.main, [*arguments, "--hands=[loops,loops]"])
+
+
+def test_a_hand_that_was_read_without_an_error_cannot_be_read_better() -> None:
+    fine, ill = (["fine", "0", "0", "20", "5", "5", "100", "9"], ["ill", "8", "2", "20", "5", "5", "100", "9"])
+    assert "errors fall by 75%" in score_hands.table([fine, ill], [0])
+    assert "errors fall by 0%" in score_hands.table([fine], [0])
 
 
 def test_what_the_command_line_says_is_understood(tmp_path: Path, fails: Fails, mnist_dir: Path) -> None:

@@ -82,6 +82,17 @@ def test_a_function_reads_and_the_tables_say_how_well(tmp_path: Path) -> None:
     assert "**all: pages**" not in examiner.score(tmp_path, lambda path: [], "row")
 
 
+def test_a_difficulty_of_another_version_has_its_line() -> None:
+    table = examiner.report([Picture("digit/ink-of-old/0.png", "ink of old", (Row("1"),), (Row("1", 0.9),))])
+    assert "| ink of old | 1 | 1 | 100.0% |" in table
+
+
+def test_a_line_that_ends_early_has_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("file,digits,confidence\nclean-scan/0.png\n")
+    pictures = [Picture("digit/clean-scan/0.png", "clean scan", (Row("1"),))]
+    assert scoring.answered(pictures, tmp_path / "a.csv")[0].answers == ()
+
+
 def test_the_answers_of_a_page_come_in_lines_of_a_csv_file(tmp_path: Path) -> None:
     pages = [one for one in scoring.labelled(written(tmp_path)) if one.layout == "page"]
     assert pages[0].rows == PAGE
@@ -102,6 +113,12 @@ def test_answers_that_cannot_be_scored_are_refused(tmp_path: Path) -> None:
         scoring.answered(pictures, tmp_path / "a.csv")
     with pytest.raises(DataError, match=r"cannot read .*labels\.csv"):
         examiner.score(tmp_path / "nowhere", lambda path: [])
+    (tmp_path / "a.csv").write_text("file,digits,confidence\nclean-scan/0.png,0,high\n")
+    with pytest.raises(DataError, match=r"cannot read .*a\.csv \(could not convert string to float: 'high'\)"):
+        scoring.answered(pictures, tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(DataError, match=r"cannot read .*a\.csv"):
+        scoring.answered(pictures, tmp_path / "a.csv")
     (tmp_path / "labels.csv").write_text("file,digits,left,top,right,bottom,difficulty,split,seed\n")
     with pytest.raises(DataError, match="no pictures of layout page"):
         examiner.score(tmp_path, lambda path: [], "page")
