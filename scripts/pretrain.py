@@ -46,8 +46,14 @@ OVERLAP, NEAR = 0.5, 0.3
 LARGEST = 3_000_000
 """Bytes: what a package may weigh more for its weights."""
 
-KEPT = ("state_dict", "hyper_parameters", "datamodule_hyper_parameters", "pytorch-lightning_version", "epoch",
-        "global_step")  # fmt: skip
+KEPT = (
+    "state_dict",
+    "hyper_parameters",
+    "datamodule_hyper_parameters",
+    "pytorch-lightning_version",
+    "epoch",
+    "global_step",
+)
 """Of a checkpoint: all that is needed to use it, nothing of what training would go on from."""
 
 

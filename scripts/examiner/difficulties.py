@@ -103,6 +103,7 @@ ROWS = {
     "row, touching, photo": Difficulty(like(line, gap=(-0.02, 0.03), pen=between(0.04, 0.075)), (3, 8)),
     "row, written quickly": Difficulty(like(line, joined=True, gap=(0.15, 0.35), slant=0.15), (4, 9), shapes=ROUND),
     "row, phone number": Difficulty(like(line, gap=(0.1, 0.25)), (6, 10), shapes=ROUND, signs="-."),
+    "row, date": Difficulty(like(line, gap=(0.12, 0.3)), (6, 8), signs="/"),
     "row, small sheet on a desk": Difficulty(like(on_desk, digit=between(0.12, 0.2), gap=(0.15, 0.4)), (3, 8)),
     "row, held by a hand": Difficulty(like(on_desk, digit=between(0.12, 0.2), gap=(0.15, 0.4), fingers=True), (3, 8)),
     "row, several inks": Difficulty(then(two_inks, **STRIP), (3, 8)),
