@@ -15,7 +15,7 @@ from torch import Tensor
 
 import mnist_cnn
 from mnist_cnn.atomic import replacing
-from mnist_cnn.checkpoints import read_checkpoint
+from mnist_cnn.checkpoints import find_checkpoint, read_checkpoint
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.tasks.classifier import DigitClassifier
 
@@ -65,7 +65,8 @@ class DigitTrainer(Trainer):
         path = Path(output or f"digits.{format}").expanduser()
         _check_path(path, format)
         if ckpt_path is not None:
-            model.load_state_dict(read_checkpoint(Path(ckpt_path))["state_dict"])
+            file = find_checkpoint(ckpt_path, Path(self.default_root_dir) / "lightning_logs")
+            model.load_state_dict(read_checkpoint(file)["state_dict"])
         datamodule.prepare_data()
         datamodule.setup("fit")
         assert datamodule.train_set is not None
@@ -76,16 +77,10 @@ class DigitTrainer(Trainer):
 
 
 def export(model: DigitClassifier, path: Path, format: Format, images: Tensor) -> float:
-    """Writes a file, reads it back and compares it with the model.
-
-    Args:
-        model: Goes to the CPU and into evaluation mode.
-        path: The file.
-        format: `onnx` or `pt2`.
-        images: uint8 [N, 1, 28, 28] to compare with.
+    """Writes a file, reads it back and compares it with the model, which goes to the CPU and into evaluation mode.
 
     Returns:
-        The largest difference of two log-probabilities.
+        The largest difference of two log-probabilities of the images, uint8 [N, 1, 28, 28].
 
     Raises:
         ExportError: The file cannot be made or written, or the difference is above `TOLERANCE`; no file is left.
@@ -122,7 +117,7 @@ def _check_path(path: Path, format: Format) -> None:
     if path.is_dir() or not path.name:
         raise ExportError(f"{str(path)!r} is a folder: choose a file with --output=FILE.{format}")
     for other in {"onnx", "pt2"} - {format}:
-        if path.suffix == f".{other}":
+        if path.suffix.lower() == f".{other}":
             raise ExportError(f"{path} would not be in the format of its name: add --format={other}")
     if format == "onnx" and not all(map(find_spec, NEEDED_FOR_ONNX)):
         raise ExportError(

@@ -10,10 +10,10 @@ from conftest import Cli, Fails
 from torch import Tensor, nn
 
 import mnist_cnn
-from mnist_cnn import DigitClassifier
+from mnist_cnn import DigitClassifier, DigitDataModule, load_pretrained
 from mnist_cnn import export as module
 from mnist_cnn.checkpoints import PRETRAINED
-from mnist_cnn.export import ExportError, export
+from mnist_cnn.export import DigitTrainer, ExportError, export
 from mnist_cnn.networks import MLP, ConvNet, CosineCNN, TutorialCNN
 
 IMAGES = torch.randint(0, 256, (1000, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -114,10 +114,11 @@ def test_bad_arguments_end_in_one_line(options: list[str], message: str, cli: Cl
     assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]
 
 
-def test_the_format_is_that_of_the_file_s_name(cli: Cli) -> None:
-    cli("export", "--ckpt_path=pretrained", "--output=net.pt2")
+def test_from_python_by_the_names_of_checkpoint_and_file(mnist_dir: Path, tmp_path: Path) -> None:
+    path, data = tmp_path / "net.pt2", DigitDataModule(data_dir=mnist_dir)
+    DigitTrainer(accelerator="cpu", logger=False).export(load_pretrained(), data, "pretrained", output=str(path))
     about = {"classes": "", "version": ""}
-    torch.export.load("net.pt2", extra_files=about)
+    torch.export.load(path, extra_files=about)
     assert about == {"classes": "0 1 2 3 4 5 6 7 8 9", "version": mnist_cnn.__version__}
 
 

@@ -1,6 +1,7 @@
 """Answers that need no torch, and come at once: help, versions, presets, and a wrong first word."""
 
 import difflib
+import os
 import platform
 import re
 from collections.abc import Sequence
@@ -25,17 +26,12 @@ CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 PACKAGES = ("torch", "lightning", "torchvision", "torchmetrics", "tensorboard", "jsonargparse")
 """Libraries whose versions matter when something goes wrong."""
 
-
 NAMED = ("--config", "-c", "--task", "--model.network", "--model.optimizer", "--model.schedule", "--trainer.logger")
 """Options that take a name."""
 
 
 def answer(words: Sequence[str]) -> None:
-    """Ends the program with the answer, where that takes no torch; else returns.
-
-    Args:
-        words: The arguments of the command line.
-    """
+    """Ends the program with the answer to what was typed, where that takes no torch; else returns."""
     first = words[0] if words else ""
     match first:
         case "-h" | "--help" | "help":
@@ -73,16 +69,9 @@ def full_config_names(words: Sequence[str]) -> list[str]:
 
 
 def config_file(name: str) -> str:
-    """The file that `--config` means.
-
-    Args:
-        name: A file, or a preset's name.
-
-    Returns:
-        The file's path; what is no name but the text of a config stays as it is.
-    """
+    """The file that `--config` means: a file, or a preset by name; the text of a config stays as it is."""
     presets = {path.stem: str(path) for path in CONFIGS.glob("*.yaml")}
-    if Path(name).is_file() or "://" in name or re.search(r"[\n{]", name):
+    if os.path.isfile(name) or "://" in name or re.search(r"[\n{]", name):  # noqa: PTH113 (also of a long text)
         return name
     if name in presets:
         return presets[name]
@@ -120,14 +109,9 @@ def _first_sentence(config: Path) -> str:
 
 
 def _versions() -> str:
-    packages = [(name, _version(name)) for name in PACKAGES]
-    rows = [
-        ("mnist-cnn", mnist_cnn.__version__),
-        ("python", platform.python_version()),
-        *packages,
-        ("platform", platform.platform()),
-    ]
-    return "\n".join(f"{name} {version}" for name, version in rows)
+    packages = [f"{name} {_version(name)}" for name in PACKAGES]
+    ours, python = f"mnist-cnn {mnist_cnn.__version__}", f"python {platform.python_version()}"
+    return "\n".join([ours, python, *packages, f"platform {platform.platform()}"])
 
 
 def _version(package: str) -> str:

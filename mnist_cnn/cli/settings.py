@@ -48,7 +48,6 @@ DEFAULTS = {
     "checkpoint.enable_version_counter": False,
 }
 
-
 LEAST = {
     "accumulate_grad_batches": 1,
     "check_val_every_n_epoch": 1,
@@ -60,14 +59,7 @@ LEAST = {
 
 
 def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | None) -> None:
-    """Sets what follows from other settings, and refuses what does not go together.
-
-    Args:
-        verb: What is done.
-        config: Its settings, which are changed.
-        checkpoint: The file to start from.
-        run: The folder of a run to go on in.
-    """
+    """Sets what follows from other settings, and refuses what does not go together; `run` is where to go on."""
     seed = config["seed_everything"]
     if not isinstance(seed, bool) and not 0 <= seed < 2**32:
         raise SettingsError(f"--seed_everything={seed} is out of range: give a number from 0 to 4294967295")
@@ -131,7 +123,7 @@ def check_values(config: Namespace) -> None:
 def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:
     """Refuses options on the command line that a verb does not use, and says which one does."""
     words: Any = sys.argv[1:] if args is None else args
-    given = [word.lstrip("-").partition("=")[0].rstrip("+") for word in words if isinstance(word, str) and "." in word]
+    given = [word[2:].partition("=")[0].rstrip("+") for word in words if str(word).startswith("--")]
     if config["data"].get("pictures") is not None:  # also in a config file, where it would change what is read
         given.append("data.pictures")
     for option in given:
@@ -140,12 +132,9 @@ def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:
 
 
 def place_loggers(trainer: Namespace, run: Path | None, draw: bool) -> None:
-    """Says where loggers write: in `default_root_dir` unless told otherwise; in the folder of a run that goes on.
+    """Says where loggers write: in the `run` that goes on, else in `default_root_dir` unless told otherwise.
 
-    Args:
-        trainer: The settings of the trainer, which are changed.
-        run: That folder.
-        draw: Whether TensorBoard gets a graph of the network.
+    TensorBoard gets a graph of the network only if that is to be drawn.
     """
     if trainer["logger"] is True:
         kind: dict[str, Any] = DEFAULTS["trainer.logger"]  # type: ignore[assignment]

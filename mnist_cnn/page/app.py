@@ -56,13 +56,9 @@ class Page:
     """
 
     def __init__(self, networks: Networks | None = None, host: str = "127.0.0.1", kept: Kept | None = None) -> None:
-        """Loads the page.
+        """Loads the page; by default for the bundled networks and the best of the newest run, and nothing is kept.
 
-        Args:
-            networks: Those that can answer. Default: the bundled ones, and the best of the newest run.
-            host: The address or name that the server listens at. With `0.0.0.0` or `::` clients may call it by any
-                IP address, which no domain of a website can be.
-            kept: Where labelled pictures are kept. Default: nowhere.
+        At a host of `0.0.0.0` or `::` clients may call the server by any IP address, which no website's domain can be.
         """
         self.networks, self.kept = networks or Networks(), kept
         self.names = {*LOOPBACK, host.strip("[]").lower()}
@@ -103,6 +99,8 @@ class Page:
             raise UnprocessableEntity(f"this picture cannot be read: {error}") from error
         except (CheckpointError, NetworkError, KeepError) as error:
             raise Conflict(str(error)) from error
+        except OSError as error:
+            raise ServiceUnavailable(f"this cannot be kept: {error.strerror}") from error
 
     def _check_sender(self, request: Request) -> None:
         host = request.headers.get("Host", "")
@@ -153,10 +151,7 @@ class Page:
             raise Forbidden("nothing is kept here: start the page with --keep=FOLDER for that")
         if "digits" not in request.args:
             raise BadRequest("say what is written there: /keep?digits=7, or /keep?digits= to keep it no longer")
-        try:
-            self.kept.add(_picture(request), request.args["digits"])
-        except OSError as error:
-            raise ServiceUnavailable(f"this cannot be kept: {error.strerror}") from error
+        self.kept.add(_picture(request), request.args["digits"])
         return self._state()
 
 

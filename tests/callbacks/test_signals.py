@@ -44,6 +44,15 @@ def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
     before_step(step, lambda: [os.kill(os.getpid(), number) for _ in range(times)], monkeypatch)
 
 
+def test_an_end_without_a_checkpoint_does_not_name_one(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal_at(3, signal.SIGINT, monkeypatch)
+    with pytest.raises(SystemExit, match="130"):
+        cli("fit", *SMALL, "--trainer.enable_checkpointing=false")
+    assert "interrupted at step 4 (epoch 1): nothing was saved, start again\n" in capsys.readouterr().err
+
+
 def test_a_second_signal_acts_at_once(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,7 +91,7 @@ BAD_ARGUMENTS = [
     (["test", "--ckpt_path=best"], "no run in lightning_logs has a checkpoint yet: train one"),
     (["fit", "--ckpt_path=best"], "no run in lightning_logs"),
     (["fit", "--ckpt_path=pretrained"], "start a new run from them by --model.weights=pretrained"),
-    (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint file 'missing.ckpt'"),
+    (["test", "--ckpt_path", "checkpoint.ckpt"], "there is no checkpoint file 'checkpoint.ckpt'"),
 ]
 
 
@@ -109,7 +109,7 @@ def test_bad_arguments_end_in_one_clear_line(
 
 BAD_CONFIGS = {
     b"model: 5": "in the config, model is 5: give its options",
-    b"\xff\xfe\x00": "bad.yaml|config",
+    b"\xff\xfe\x00": "the config file cannot be understood: 'utf-8' codec",
     b"{": "bad.yaml|config",
     b"nope: 1": "an option that is none, nope",
     b"{data: {val_size: 0.1}}": "in the config, data.val_size.*: give a whole number from 0 to 59,999",

@@ -69,5 +69,7 @@ def test_a_preset_by_name_and_a_file_of_that_name_wins(
     assert config_file("fast") == str(CONFIGS / "fast.yaml")
     assert printed("--config", "fast")["model"]["optimizer"] == "muon"
     assert printed("--config=fast", "--model.momentum=0.5")["model"]["momentum"] == 0.5
+    text = "model:\n  momentum: 0.25\n# longer than the name of a file" + 300 * "."
+    assert printed(f"--config={text}")["model"]["momentum"] == 0.25
     Path("fast").write_text("model:\n  optimizer: sgd\n")
     assert printed("-c", "fast")["model"]["optimizer"] == "sgd"

@@ -74,6 +74,10 @@ def test_what_cannot_be_kept_leaves_nothing(port: int, folder: Path) -> None:
     status, _, answer = request(port, "POST", "/keep?digits=1", png(sheet(0)))
     assert (status, answer["error"]) == (503, "this cannot be kept: Is a directory")
     assert (folder / "labels.csv").read_text() == "file,digits\n"
+    (folder / "labels.csv").unlink()
+    (folder / "labels.csv").mkdir()
+    status, _, answer = request(port, "GET", "/state")
+    assert (status, answer["error"]) == (503, "this cannot be kept: Is a directory")
 
 
 def test_a_photo_is_kept_upright_and_without_its_place(folder: Path) -> None:

@@ -115,6 +115,7 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(
 
     monkeypatch.chdir(tmp_path)
     assert "train one with fit" in fails(start, "--ckpt_path=best")
+    assert "no checkpoint file 'xxx" in fails(start, f"--ckpt_path={300 * 'x'}")
     assert "give a number from 0 to 65535" in fails(start, "--port=70000")
     assert "unrecognized arguments" in fails(start, "--prot=1")
     Path("text.ckpt").write_text("text")
