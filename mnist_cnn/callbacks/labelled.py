@@ -10,12 +10,11 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 from mnist_cnn.calibration import Reliability
 from mnist_cnn.callbacks.contact_sheet import check_places, write_contact_sheet
-from mnist_cnn.callbacks.results import verdict
+from mnist_cnn.callbacks.results import say, verdict
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
@@ -29,8 +28,6 @@ MOST_NAMED = 20
 """Pictures that are named one by one."""
 MOST_SHOWN = 180
 """Mistakes on the contact sheet."""
-
-say = rank_zero_only(print)
 
 
 class LabelledReport(Callback):
@@ -55,9 +52,8 @@ class LabelledReport(Callback):
             if self.output.is_dir() or self.output.suffix.lower() != ".png":
                 raise DataError(f"{str(self.output)!r} is no PNG file: choose one with {OPTION}")
             check_places(self.output, min(MOST_SHOWN, len(own.pictures) + len(own.missed)), OPTION)
-        lines = own.problems + [
-            f"{shown(label.path)}, labelled {label.text}: {_short(why)}" for label, why in own.missed
-        ]
+        missed = [(label, why.rpartition(": ")[2]) for label, why in own.missed]  # the file's name stands before it
+        lines = own.problems + [f"{shown(label.path)}, labelled {label.text}: {why}" for label, why in missed]
         for line in lines[:MOST_NAMED]:
             say(f"warning: {line}", file=sys.stderr)
         if len(lines) > MOST_NAMED:
@@ -156,8 +152,3 @@ def _cell(picture: LabelledPicture, rows: Tensor, classes: Sequence[str]) -> tup
 
 def _own(trainer: L.Trainer) -> LabelledPictures | None:
     return getattr(getattr(trainer, "datamodule", None), "own", None)
-
-
-def _short(reason: str) -> str:
-    """Without the name of the file, which stands before it."""
-    return reason.rpartition(": ")[2]

@@ -6,18 +6,15 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from mnist_cnn.callbacks.results import verdict
+from mnist_cnn.callbacks.results import say, verdict
 from mnist_cnn.data.datamodule import DigitDataModule
 
 SCORE = "score/val"
 """The score that `best` is chosen by where there are labelled pictures."""
 FORGETTING = 0.001
 """How much accuracy on MNIST's validation split a network may lose to learn something else."""
-
-say = rank_zero_only(print)
 
 
 class BeforeAndAfter(Callback):
@@ -39,7 +36,7 @@ class BeforeAndAfter(Callback):
         idle = trainer.fast_dev_run or trainer.limit_val_batches == 0  # type: ignore[attr-defined]
         if idle or not getattr(data, "own_held_out", 0) or self.before is not None:
             return
-        self._start(pl_module)
+        self.on_validation_epoch_start(trainer, pl_module)
         was_training = pl_module.training
         pl_module.eval()
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
@@ -59,7 +56,7 @@ class BeforeAndAfter(Callback):
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts to count."""
-        self._start(pl_module)
+        self._counts = torch.zeros(2, 2, device=pl_module.device)
 
     def on_validation_batch_end(
         self,
@@ -112,9 +109,6 @@ class BeforeAndAfter(Callback):
         """Likewise."""
         self.before = state_dict["before"]
         self.best = state_dict["best"] or self.before
-
-    def _start(self, pl_module: L.LightningModule) -> None:
-        self._counts = torch.zeros(2, 2, device=pl_module.device)
 
     def _count(self, data: DigitDataModule, indices: Tensor, right: Tensor) -> None:
         own = (indices < data.own_held_out).to(right.device)

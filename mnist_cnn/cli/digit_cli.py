@@ -9,7 +9,7 @@ from mnist_cnn.callbacks.learning import BeforeAndAfter
 from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.results import TestReport
 from mnist_cnn.callbacks.safety import BestAndLast
-from mnist_cnn.cli import closing, runs, settings
+from mnist_cnn.cli import runs, settings
 from mnist_cnn.cli.base import TaskCLI
 
 
@@ -37,13 +37,3 @@ class DigitCLI(TaskCLI):
         super()._complete(verb, config, start)
         if verb in ("validate", "test"):
             config["verbose"] = False  # the report says it better
-
-    def after_validate(self) -> None:
-        """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        if self.datamodule.own is None:
-            closing.calibration(self.trainer, "val")
-
-    def after_test(self) -> None:
-        """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        if self.datamodule.own is None:  # of which `LabelledReport` says it
-            closing.calibration(self.trainer, "test")

@@ -17,9 +17,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 from torch.optim import lr_scheduler
 from torchvision.transforms import v2
 
-from mnist_cnn.cli.help import Formatter, HelpAll, short_help
+from mnist_cnn.cli.help import NETWORKS, OPTIONS, Formatter, HelpAll, short_help
 from mnist_cnn.cli.quick import CONFIGS, full_config_names
-from mnist_cnn.cli.words import NETWORKS, OPTIONS
 from mnist_cnn.hints import CLASS, in_words
 from mnist_cnn.start import fail, program
 
@@ -37,7 +36,6 @@ REASON = (
 )
 """What is wrong with a class, in the words of jsonargparse."""
 
-
 RENAMED = {
     "optimizer": "model.optimizer",
     "optimizer.lr": "model.learning_rate",
@@ -53,7 +51,6 @@ RENAMED = {
     "trainer.resume_from_checkpoint": "ckpt_path",
 }
 """Options of other command lines, and what they are called here."""
-
 
 CLASSES = {
     "model.network": NETWORKS,
@@ -82,13 +79,7 @@ class OneLineParser(LightningArgumentParser):
     """What is parsed, also for the parsers that jsonargparse makes for the arguments of a class."""
 
     def __init__(self, *args: Any, verb: str = "", **options: Any) -> None:
-        """Like its base class.
-
-        Args:
-            *args: As there.
-            verb: What this is the parser of; empty for the one that reads the verb.
-            **options: As there.
-        """
+        """Like its base class; the verb is empty for the parser that reads the verb."""
         super().__init__(*args, **{"formatter_class": Formatter, "allow_abbrev": False, **options})
         self.verb = verb
         if verb:
@@ -216,11 +207,7 @@ def _closest(word: str, choices: Sequence[str]) -> str:
 
 
 def in_full(words: list[str]) -> list[str]:
-    """Puts the full names in the place of the short ones: presets, networks, and where a logger writes.
-
-    A network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too, and a schedule's one
-    of torch.
-    """
+    """Puts the full names in the place of the short ones: presets, networks, and where a logger writes."""
     full = []
     for word in full_config_names(words):
         option, _, name = word.partition("=")

@@ -47,11 +47,7 @@ class Start:
 def find_start(verb: str, config: Namespace, pretrained: Path, of_scenes: bool) -> Start:
     """Finds the checkpoint that a verb was told to start from.
 
-    Args:
-        verb: What is done.
-        config: Its settings.
-        pretrained: The checkpoint that comes with the package for this task.
-        of_scenes: Whether the task learns from scenes: the detector, or the recognizer.
+    `pretrained` is the one that comes with the package for this task; detector and recognizer are `of_scenes`.
 
     Raises:
         CheckpointError: There is none, it cannot be read, or it is of another task.
@@ -114,12 +110,7 @@ def _start_anew(config: Namespace, logs: Path, pretrained: Path) -> Start:
 
 
 def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None:
-    """Takes a folder that no other process trains in, also when several start at once.
-
-    Args:
-        trainer: Whose logger has the folder.
-        new: Whether the folder may be another one, of the next number.
-        held: Keeps the lock until it is closed.
+    """Takes the logger's folder until `held` is closed; a new one gets the next number while others have that.
 
     Raises:
         CheckpointError: Another process is training there, or nothing can be written.
