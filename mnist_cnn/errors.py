@@ -40,10 +40,8 @@ OURS = (
 )
 """Errors whose message is that line already."""
 
-KINDS = (
-    *("--model.network", "--model.optimizer", "--model.schedule", "--data.augment"),
-    *("--trainer.", "--checkpoint.", "--figures.", "--config"),
-)
+OF_MODELS = ("--model.network", "--model.optimizer", "--model.schedule", "--data.augment")
+KINDS = (*OF_MODELS, "--trainer.", "--checkpoint.", "--figures.", "--config")
 """Options that may be to blame for an error in a library."""
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mnist_cnn.calibration import Reliability
 from mnist_cnn.callbacks.contact_sheet import check_places, write_contact_sheet
-from mnist_cnn.callbacks.results import say, verdict
+from mnist_cnn.callbacks.results import labelled, say, verdict
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
@@ -45,10 +45,12 @@ class LabelledReport(Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Finds out before the work whether there is a place for its result; names what cannot be used."""
-        own = _own(trainer)
+        own = labelled(trainer)
         if own is None:
             return
         if stage == "test":
+            if trainer.world_size > 1:
+                raise DataError("labelled pictures are tested in one process: add --trainer.devices=1")
             if self.output.is_dir() or self.output.suffix.lower() != ".png":
                 raise DataError(f"{str(self.output)!r} is no PNG file: choose one with {OPTION}")
             check_places(self.output, min(MOST_SHOWN, len(own.pictures) + len(own.missed)), OPTION)
@@ -67,7 +69,7 @@ class LabelledReport(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         """Notes the answers."""
-        own = _own(trainer)
+        own = labelled(trainer)
         if own is not None:
             indices = trainer.test_dataloaders.sampler.batches()[batch_idx]  # type: ignore[union-attr]
             probabilities = outputs.exp().cpu().double()  # which Apple's GPUs have not
@@ -82,11 +84,9 @@ class LabelledReport(Callback):
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Prints the verdict, the worst confusion and what to look at; draws the mistakes."""
-        own = _own(trainer)
+        own = labelled(trainer)
         if own is None or not self._answers:
             return
-        if trainer.world_size > 1:
-            raise DataError("labelled pictures are tested in one process: add --trainer.devices=1")
         table = torch.cat(self._answers)
         wrong = table[table[:, 1] != table[:, 2]]
         missed = sum(len(label.names) for label, _ in own.missed)
@@ -148,7 +148,3 @@ def _cell(picture: LabelledPicture, rows: Tensor, classes: Sequence[str]) -> tup
     boxes = picture.found.boxes.numpy() * np.float32(seen.factor)
     row = Row(text, float(sure.prod()), sure, boxes, picture.found.images.numpy())
     return f"{shown(picture.label.path)} is {picture.label.text}", Reading([row], seen, picture.found.turns)
-
-
-def _own(trainer: L.Trainer) -> LabelledPictures | None:
-    return getattr(getattr(trainer, "datamodule", None), "own", None)

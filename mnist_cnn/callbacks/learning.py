@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from mnist_cnn.callbacks.results import say, verdict
+from mnist_cnn.callbacks.results import labelled, say, verdict
 from mnist_cnn.data.datamodule import DigitDataModule
 
 SCORE = "score/val"
@@ -59,23 +59,17 @@ class BeforeAndAfter(Callback):
         self._counts = torch.zeros(2, 2, device=pl_module.device)
 
     def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         """Counts a batch."""
-        if _has_labelled(trainer):
+        if labelled(trainer):
             sampler = trainer.val_dataloaders.sampler  # type: ignore[union-attr]
             right = outputs.argmax(dim=1) == batch[1]
             self._count(trainer.datamodule, sampler.batches()[batch_idx], right)  # type: ignore[attr-defined]
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Logs the score of an epoch; in `validate` prints both accuracies."""
-        if not _has_labelled(trainer) or trainer.sanity_checking:
+        if not labelled(trainer) or trainer.sanity_checking:
             return
         counts = self._counted(trainer)
         if trainer.state.fn == TrainerFn.VALIDATING:
@@ -91,7 +85,7 @@ class BeforeAndAfter(Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Says what was learned and what was forgotten."""
         if self.before is None or self.best is None:
-            if _has_labelled(trainer) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            if labelled(trainer) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 say("no picture was held out: whether this reads yours better is not known")
             return
         for name, (right, count), (then, _) in zip(_parts(trainer), self.before, self.best, strict=True):
@@ -131,7 +125,3 @@ def _parts(trainer: L.Trainer) -> tuple[str, str]:
     """The parts of the validation split, in words."""
     rendered = " and rendered digits" if getattr(trainer.datamodule, "rendered", 0) else ""  # type: ignore[attr-defined]
     return "your pictures, held out", f"MNIST validation split{rendered}"
-
-
-def _has_labelled(trainer: L.Trainer) -> bool:
-    return getattr(getattr(trainer, "datamodule", None), "own", None) is not None

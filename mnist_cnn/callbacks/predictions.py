@@ -57,6 +57,8 @@ class PredictionWriter(BasePredictionWriter):
         """Finds out before the work whether there is a place for its result."""
         if stage != "predict":
             return
+        if trainer.world_size > 1:
+            raise DataError("predict runs in one process: add --trainer.devices=1")
         if self.output.is_dir() or not self.output.name:
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with {OPTION}")
         if self.output.suffix.lower() not in (".csv", ""):
@@ -69,8 +71,6 @@ class PredictionWriter(BasePredictionWriter):
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
     ) -> None:
         """Writes the files, under other names first."""
-        if trainer.world_size > 1:
-            raise DataError("predict runs in one process: add --trainer.devices=1")
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
         classes: Sequence[str] = getattr(pl_module, "classes", DIGITS)
         if getattr(data, "picture_set", None) is not None:

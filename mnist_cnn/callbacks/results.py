@@ -14,9 +14,15 @@ from mnist_cnn.callbacks.signals import Interrupted
 from mnist_cnn.data.batches import BatchSampler
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
+from mnist_cnn.data.labelled import LabelledPictures
 
 say = rank_zero_only(print)
 """Prints, once however many processes there are."""
+
+
+def labelled(trainer: L.Trainer) -> LabelledPictures | None:
+    """The labelled pictures of the data module; None where there are none."""
+    return getattr(getattr(trainer, "datamodule", None), "own", None)
 
 
 class TestReport(Callback):
@@ -62,7 +68,7 @@ class TestReport(Callback):
         count = int(self._count.compute())  # like the errors, of all processes
         self._count.reset()  # an interruption after this has nothing to add
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not count or data.own is not None:
+        if not count or labelled(trainer):
             return  # of labelled pictures `LabelledReport` and `BeforeAndAfter` say more
         say(f"{data.dataset} {'test set' if trainer.testing else 'validation split'}: {verdict(len(errors), count)}")
         if (
@@ -78,9 +84,7 @@ class TestReport(Callback):
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Prints the verdict on what an interrupted evaluation has seen."""
         evaluates = trainer.state.fn in (TrainerFn.TESTING, TrainerFn.VALIDATING) and self._count.update_called
-        if not evaluates or not isinstance(exception, Interrupted) or trainer.world_size > 1:
-            return
-        if trainer.datamodule.own is None:  # type: ignore[attr-defined]
+        if evaluates and isinstance(exception, Interrupted) and trainer.world_size == 1 and not labelled(trainer):
             exception.args = ("interrupted: the result is that of the images seen until then",)
             self.on_test_epoch_end(trainer, pl_module)
 
@@ -89,7 +93,7 @@ class TestReport(Callback):
         if trainer.state.fn == TrainerFn.FITTING:
             return
         error = trainer.callback_metrics.get(f"calibration_error/{'test' if trainer.testing else 'val'}")
-        if error is not None and trainer.datamodule.own is None:  # type: ignore[attr-defined]
+        if error is not None and not labelled(trainer):
             say(f"expected calibration error: {float(error):.2%}")
 
     on_validation_epoch_start = on_test_epoch_start

@@ -12,7 +12,7 @@ from mnist_cnn.checkpoints.finding import (
     newest_run,
     note_elsewhere,
 )
-from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, read_checkpoint
+from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, noted, read_checkpoint
 from mnist_cnn.checkpoints.trust import (
     INSTANTIATOR,
     check_hyperparameters,

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, read_checkpoint
+from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, noted, read_checkpoint
 
 PRETRAINED = Path(__file__).parents[1] / "weights" / "pretrained.ckpt"
 """The classifier that comes with the package, made by `scripts/pretrain.py`."""
@@ -64,7 +64,7 @@ def find_checkpoint(path: str, logs: Path, pretrained: Path = PRETRAINED) -> Pat
         if all_of_name(other, logs):
             raise CheckpointNotFoundError(f"no run in {logs} kept its {path} checkpoint: give --ckpt_path={other}")
         raise CheckpointNotFoundError(
-            f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
+            f"no run in {logs} has a checkpoint yet: train one with fit, or give pretrained or a .ckpt file"
         )
     return found[0]
 
@@ -80,9 +80,7 @@ def _of_name(name: str, folder: Path) -> Path | None:
     file, last = folder / f"{name}.ckpt", folder / "last.ckpt"
     if name == "best" and not file.is_file() and last.is_file():
         with contextlib.suppress(CheckpointError):
-            states = read_checkpoint(last).get("callbacks", {}).values()
-            kept = [state["best_model_path"] for state in states if "best_model_path" in state]
-            file = folder / Path(*kept[:1]).name
+            file = folder / Path(str(noted(read_checkpoint(last), "best_model_path"))).name
     return file if file.is_file() else None
 
 

@@ -5,7 +5,7 @@ import os
 import shlex
 from collections.abc import Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
@@ -19,9 +19,6 @@ from mnist_cnn.cli.task import DETECTOR
 from mnist_cnn.hardware.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.networks import GELUMaxPool
 from mnist_cnn.start import program
-
-if TYPE_CHECKING:
-    from mnist_cnn.data.scenes import SceneDataModule
 
 
 def what_is_trained(network: nn.Module, device: str) -> None:
@@ -53,7 +50,7 @@ def what_came_out(trainer: Trainer, data: Any, config: Namespace, task: str) -> 
     _what_to_type(trainer, config, task)
 
 
-def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
+def scenes(batches: float, trainer: Trainer, data: Any) -> None:
     """Says how many scenes were scored."""
     full = data.hparams["val_scenes"]
     count = min(full, int(min(batches, full)) * data.hparams["batch_size"] * trainer.world_size)

@@ -4,7 +4,6 @@ import difflib
 import numbers
 import re
 import sys
-from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NoReturn
 
@@ -190,20 +189,14 @@ class OneLineParser(LightningArgumentParser):
 def _class_words(key: str, hint: Any, reason: str, given: str) -> str:
     """What is wrong with the name of a class, which was meant, and which there are."""
     why, name = re.search(REASON, reason), given.rpartition(".")[2]
-    close = _closest(name, CLASSES.get(key, ()))
+    plain = {choice.lower(): choice for choice in reversed(CLASSES.get(key, ()))}
+    close = next((plain[word] for word in difflib.get_close_matches(name.lower(), plain, n=1)), "")
     what = f"{why[0] if why else 'there is no such class'}{f', did you mean {close}?' if close else ''}"
     if close == name and not why:
         what = "its package is not installed"
     choices = OPTIONS.get(key) or in_words(hint)
     listed = f"`{program()} fit --help-all` lists the classes" if CLASS in choices else f"give {choices}"
     return f"{what} ({listed})"
-
-
-def _closest(word: str, choices: Sequence[str]) -> str:
-    """The choice that is spelt most like a word, whatever its capitals; empty where none is close."""
-    plain = {choice.lower(): choice for choice in reversed(choices)}
-    close = difflib.get_close_matches(word.lower(), plain, n=1)
-    return plain[close[0]] if close else ""
 
 
 def in_full(words: list[str]) -> list[str]:

@@ -37,9 +37,13 @@ def answer(words: Sequence[str]) -> None:
         case "-h" | "--help" | "help":
             print(_help())
         case "--version" | "-V":
-            print(_versions() if "--verbose" in words else f"mnist-cnn {mnist_cnn.__version__}")
+            print(f"mnist-cnn {mnist_cnn.__version__}")
+            if "--verbose" in words:
+                print(f"python {platform.python_version()}", *map(_version, PACKAGES), sep="\n")
+                print(f"platform {platform.platform()}")
         case "presets":
-            print(_presets())
+            print(f"{_lines()}\n\ntrain one:        {program()} fit --config fast")
+            print(f"one as a file:    {program()} fit --config fast --print_config > my.yaml")
         case _:
             if not first.startswith("-") and first not in VERBS:
                 what = f"there is no verb {first!r}" if first else "a verb is missing"
@@ -91,13 +95,6 @@ def _help() -> str:
     )
 
 
-def _presets() -> str:
-    return (
-        f"{_lines()}\n\ntrain one:        {program()} fit --config fast\n"
-        f"one as a file:    {program()} fit --config fast --print_config > my.yaml"
-    )
-
-
 def _lines() -> str:
     return "\n".join(f"  {path.stem:<23}{_first_sentence(path)}" for path in sorted(CONFIGS.glob("*.yaml")))
 
@@ -108,14 +105,8 @@ def _first_sentence(config: Path) -> str:
     return re.split(r"(?<=\.) ", text)[0]
 
 
-def _versions() -> str:
-    packages = [f"{name} {_version(name)}" for name in PACKAGES]
-    ours, python = f"mnist-cnn {mnist_cnn.__version__}", f"python {platform.python_version()}"
-    return "\n".join([ours, python, *packages, f"platform {platform.platform()}"])
-
-
 def _version(package: str) -> str:
     try:
-        return metadata.version(package)
+        return f"{package} {metadata.version(package)}"
     except metadata.PackageNotFoundError:
-        return "is not installed"
+        return f"{package} is not installed"

@@ -1,15 +1,21 @@
 import csv
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from conftest import Capture, Patch
 from lightning.pytorch.callbacks import RichProgressBar
 from PIL import Image
 
 from mnist_cnn.callbacks.drawing import BLUE, draw_confusion, draw_digits, draw_filters, draw_mistakes
+from mnist_cnn.callbacks.labelled import LabelledReport
+from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.progress import EpochLines, progress_bar
 from mnist_cnn.callbacks.results import verdict, wilson_interval
+from mnist_cnn.data.errors import DataError
 
 
 def colours(picture: Image.Image) -> set[tuple[int, ...]]:
@@ -64,11 +70,11 @@ def test_filters_go_from_black_to_white() -> None:
     assert BLUE not in colours(picture)
 
 
-def test_plain_lines_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_lines_where_the_output_is_no_terminal(capsys: Capture) -> None:
     assert isinstance(progress_bar(), EpochLines)
 
 
-def test_the_bar_shows_one_score(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_shows_one_score(monkeypatch: Patch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     bar = progress_bar()
     metrics = {"v_num": 3, "loss/train": 0.1, "accuracy/train": 0.9, "accuracy/val": 0.8}
@@ -94,16 +100,9 @@ def test_verdict_in_words() -> None:
 
 
 def test_csv_columns_are_what_the_help_says(tmp_path: Path) -> None:
-    from mnist_cnn.callbacks.predictions import PredictionWriter
-
-    class Trainer:
-        world_size = 1
-
-        class datamodule:
-            dataset = "MNIST"
-
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(dataset="MNIST"))
     probabilities = torch.eye(10)[[3, 1]] * 0.91 + 0.009
-    PredictionWriter(str(tmp_path / "new" / "p.csv")).write_on_epoch_end(Trainer, None, [probabilities], None)  # type: ignore[arg-type]
+    PredictionWriter(str(tmp_path / "new" / "p.csv")).write_on_epoch_end(trainer, None, [probabilities], None)
     with (tmp_path / "new" / "p.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows == [
@@ -111,3 +110,10 @@ def test_csv_columns_are_what_the_help_says(tmp_path: Path) -> None:
         {"file": "MNIST/test/1", "digits": "1", "confidence": "0.919000"},
     ]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.csv"]
+
+
+def test_several_processes_are_refused_before_the_work() -> None:
+    trainer: Any = SimpleNamespace(world_size=2, datamodule=SimpleNamespace(own="pictures"))
+    for callback, stage in ((PredictionWriter(), "predict"), (LabelledReport(), "test")):
+        with pytest.raises(DataError, match=r"in one process: add --trainer\.devices=1"):
+            callback.setup(trainer, None, stage)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import Capture, Patch
 
 import mnist_cnn
 from mnist_cnn.cli import main
@@ -27,7 +28,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("words", "status", "pattern"), ANSWERS, ids=str)
-def test_answers(words: list[str], status: int, pattern: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers(words: list[str], status: int, pattern: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         answer(words)
     assert stop.value.code == status
@@ -48,7 +49,7 @@ def test_they_need_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_each_preset_has_a_line_that_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_preset_has_a_line_that_fits_a_terminal(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         answer(["presets"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
@@ -56,9 +57,7 @@ def test_each_preset_has_a_line_that_fits_a_terminal(capsys: pytest.CaptureFixtu
     assert all(30 < len(line) <= 100 and line.endswith(".") for line in lines)
 
 
-def test_a_preset_by_name_and_a_file_of_that_name_wins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_preset_by_name_and_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
 
     def printed(*words: str) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Patch
 from PIL import Image
 from served import png, request, running
 
@@ -92,7 +93,7 @@ def test_a_photo_is_kept_upright_and_without_its_place(folder: Path) -> None:
         assert not image.getexif()
 
 
-def test_number_and_size_are_limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_and_size_are_limited(folder: Path, monkeypatch: Patch) -> None:
     kept = Kept(folder)
     kept.add(png(sheet(0)), "1")
     for limit, value in (("MOST_PICTURES", 1), ("MOST_BYTES", 4000)):
