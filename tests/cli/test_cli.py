@@ -108,6 +108,8 @@ def test_test_validate_and_predict_take_the_newest_run(
         rows = list(csv.DictReader(file))
     labels = mnist_cnn.data.files.load("MNIST", mnist_dir, train=False)[1].tolist()
     assert len(rows) == 10_000
+    assert (list(rows[0]), rows[1]["file"]) == (["file", "digits", "confidence"], "MNIST/test/1")
+    assert all(0.1 < float(row["confidence"]) <= 1 for row in rows)
     wrong = sum(int(row["digits"]) != label for row, label in zip(rows, labels, strict=True))
     cli("test", f"--ckpt_path={checkpoint(1, 'last')}")
     assert f"{wrong} errors in 10,000" in capsys.readouterr().out
