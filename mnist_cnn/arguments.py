@@ -58,10 +58,7 @@ def without_paths(value: Any) -> Any:
 
 
 def plain_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with Python's own numbers, which a checkpoint may hold.
-
-    What is built from the settings in a checkpoint gets numbers of types such as `PositiveFloat` instead.
-    """
+    """Arguments with Python's own numbers, which a checkpoint may hold, in place of `PositiveFloat` and the like."""
     plain = dict(values)
     for name, value in values.items():
         for kind in (int, float):
@@ -73,13 +70,8 @@ def plain_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
 def class_spec(name: str, value: Any) -> Any:
     """An argument as plain data, from which the command line and checkpoints build it again.
 
-    Args:
-        name: Of the argument.
-        value: A string, which stays as it is; a class, or `functools.partial` of one with plain arguments; or an
-            object, of which only the class is known.
-
-    Raises:
-        ValueError: It is a function, or has an argument that is not plain.
+    It is a string, which stays as it is; a class, or `functools.partial` of one with plain arguments; or an object, of
+    which only the class is known. Anything else is a ValueError.
     """
     if isinstance(value, str):
         return value

@@ -8,18 +8,16 @@ BINS = 15
 """Of confidence, equally wide from 0 to 1, as in https://arxiv.org/abs/1706.04599."""
 
 
-def fit_temperature(logits: Tensor, labels: Tensor, lowest: float = 0.05, highest: float = 20.0) -> float:
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Finds the temperature with the smallest negative log-likelihood (https://arxiv.org/abs/1706.04599).
+
+    It is over 1 where the network was too sure of itself; 0.05 where every answer is right, so that none is low
+    enough; and 20 where the answers are worse than chance.
 
     Args:
         logits: Logits or log-probabilities, at temperature 1, of images that the network was not trained on and that
             it is not tested on; floating point [N, C].
         labels: int64 [N].
-        lowest: The result where every answer is right, so that no temperature is low enough.
-        highest: The result where the answers are worse than chance, so that none is high enough.
-
-    Returns:
-        The temperature, over 1 where the network was too sure of itself.
 
     Raises:
         ValueError: There are no images, or logits that are not finite.
@@ -28,7 +26,7 @@ def fit_temperature(logits: Tensor, labels: Tensor, lowest: float = 0.05, highes
     if not len(scores) or not scores.isfinite().all():
         raise ValueError("a temperature is fitted to the finite logits of at least one image")
     true = scores.gather(1, labels.cpu().unsqueeze(1)).squeeze(1)
-    low, high = 1 / highest, 1 / lowest
+    low, high = 1 / 20, 1 / 0.05
     for _ in range(50):  # convex in 1 / temperature, so that its slope has one zero
         inverse = (low * high) ** 0.5
         expected = ((inverse * scores).softmax(dim=1) * scores).sum(dim=1)

@@ -20,7 +20,7 @@ from mnist_cnn.export import ExportError
 from mnist_cnn.hints import WORDS
 from mnist_cnn.networks import HeadError
 from mnist_cnn.reading.pictures import PictureError
-from mnist_cnn.start import fail, program
+from mnist_cnn.start import fail
 from mnist_cnn.tasks.classifier import NetworkError
 
 
@@ -40,10 +40,8 @@ OURS = (
 )
 """Errors whose message is that line already."""
 
-KINDS = (
-    *("--model.network", "--model.optimizer", "--model.schedule", "--data.augment"),
-    *("--trainer.", "--checkpoint.", "--figures.", "--config"),
-)
+OF_MODELS = ("--model.network", "--model.optimizer", "--model.schedule", "--data.augment")
+KINDS = (*OF_MODELS, "--trainer.", "--checkpoint.", "--figures.", "--config")
 """Options that may be to blame for an error in a library."""
 
 
@@ -62,9 +60,7 @@ def end(text: str, status: int) -> NoReturn:
 def explain(error: Exception, args: ArgsType = None) -> None:
     """Ends the program with one line and exit status 2, if a user can mend what went wrong; else returns.
 
-    Args:
-        error: The exception.
-        args: The arguments of the command line, one of which may be to blame. Default: those of the process.
+    One of the arguments of the command line may be to blame. Default: those of the process.
     """
     if isinstance(error, OURS):
         fail(_plain(error))
@@ -106,12 +102,7 @@ def _blame_settings(error: Exception, args: ArgsType) -> None:
 
 
 def to_blame(error: BaseException, args: ArgsType) -> str:
-    """The options that name the class in whose methods an error arose, and its arguments; empty where none does.
-
-    Args:
-        error: The exception.
-        args: The arguments of the command line. Default: those of the process.
-    """
+    """The options that name the class in whose methods an error arose, and its arguments; empty where none does."""
     words = _given(args)
     for frame in reversed(_frames(error)):
         if frame.f_code.co_name.endswith("_step"):  # further out is what called for a batch
@@ -146,12 +137,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def first_complaint(error: BaseException, args: ArgsType = None) -> str:
-    """The message of an error about what cannot be built; of one about alternatives, what was wrong with the first.
-
-    Args:
-        error: The exception.
-        args: As for `to_blame`.
-    """
+    """The message of an error about what cannot be built; of one about alternatives, what was wrong with the first."""
     text = " ".join(str(error).split())
     alternative = re.search(r"Union subtypes .*?Errors: - (.*?)(?: - (?:Expected a|Not a valid)| Given value)", text)
     named = f"{named}: " if (named := to_blame(error, args)) else ""
@@ -166,5 +152,5 @@ def _plain(error: BaseException) -> str:
     if "`CPUAccelerator` should be an int > 0" in text:
         return "no GPU was found on this machine, and --trainer.devices counts processes on a CPU: leave it out"
     if "gpu backend" in text or "CUDAAccelerator" in text or "MPSAccelerator" in text:
-        return f"no GPU was found on this machine: use the CPU with `{program()} fit --trainer.accelerator=cpu`"
+        return "no GPU was found on this machine: give --trainer.accelerator=cpu"
     return text

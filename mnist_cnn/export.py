@@ -15,7 +15,7 @@ from torch import Tensor
 
 import mnist_cnn
 from mnist_cnn.atomic import replacing
-from mnist_cnn.checkpoints import read_checkpoint
+from mnist_cnn.checkpoints import find_checkpoint, read_checkpoint
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.tasks.classifier import DigitClassifier
 
@@ -61,11 +61,11 @@ class DigitTrainer(Trainer):
         Raises:
             ExportError: The file cannot be made or written, or its results differ by more than 0.0001.
         """
-        format = format or _format_of(output)
-        path = Path(output or f"digits.{format}").expanduser()
-        _check_path(path, format)
+        path = Path(output or f"digits.{format or 'onnx'}").expanduser()
+        format = _checked_format(path, format)
         if ckpt_path is not None:
-            model.load_state_dict(read_checkpoint(Path(ckpt_path))["state_dict"])
+            file = find_checkpoint(ckpt_path, Path(self.default_root_dir) / "lightning_logs")
+            model.load_state_dict(read_checkpoint(file)["state_dict"])
         datamodule.prepare_data()
         datamodule.setup("fit")
         assert datamodule.train_set is not None
@@ -76,16 +76,10 @@ class DigitTrainer(Trainer):
 
 
 def export(model: DigitClassifier, path: Path, format: Format, images: Tensor) -> float:
-    """Writes a file, reads it back and compares it with the model.
-
-    Args:
-        model: Goes to the CPU and into evaluation mode.
-        path: The file.
-        format: `onnx` or `pt2`.
-        images: uint8 [N, 1, 28, 28] to compare with.
+    """Writes a file, reads it back and compares it with the model, which goes to the CPU and into evaluation mode.
 
     Returns:
-        The largest difference of two log-probabilities.
+        The largest difference of two log-probabilities of the images, uint8 [N, 1, 28, 28].
 
     Raises:
         ExportError: The file cannot be made or written, or the difference is above `TOLERANCE`; no file is left.
@@ -108,27 +102,24 @@ def export(model: DigitClassifier, path: Path, format: Format, images: Tensor) -
     return difference
 
 
-def _format_of(output: str | None) -> Format:
-    """What the ending of a file says."""
-    ending = Path(output or "").suffix.lower()
-    if ending == ".pt2":
-        return "pt2"
-    if ending in ("", ".onnx"):
-        return "onnx"
-    raise ExportError(f"{ending} is neither .onnx nor .pt2: give --output such an ending, or add --format=onnx or pt2")
-
-
-def _check_path(path: Path, format: Format) -> None:
+def _checked_format(path: Path, format: Format | None) -> Format:
+    """The format that is given or that the file's ending says; an ExportError where nothing can be written so."""
+    ending = path.suffix.lower()
+    if format is None and ending not in ("", ".onnx", ".pt2"):
+        raise ExportError(
+            f"{ending} is neither .onnx nor .pt2: give --output such an ending, or add --format=onnx or pt2"
+        )
+    format = format or ("pt2" if ending == ".pt2" else "onnx")
     if path.is_dir() or not path.name:
         raise ExportError(f"{str(path)!r} is a folder: choose a file with --output=FILE.{format}")
-    for other in {"onnx", "pt2"} - {format}:
-        if path.suffix == f".{other}":
-            raise ExportError(f"{path} would not be in the format of its name: add --format={other}")
+    if ending in (".onnx", ".pt2") and ending != f".{format}":
+        raise ExportError(f"{path} would not be in the format of its name: add --format={ending[1:]}")
     if format == "onnx" and not all(map(find_spec, NEEDED_FOR_ONNX)):
         raise ExportError(
             f'--format=onnx needs the packages {", ".join(NEEDED_FOR_ONNX)}: pip install "mnist_cnn[export]", or '
             f"choose --format=pt2"
         )
+    return format
 
 
 def _quietly_converted(model: DigitClassifier, format: Format) -> bytes:

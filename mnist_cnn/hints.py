@@ -33,11 +33,7 @@ CLASS = "a class: "
 
 
 def in_words(hint: Any) -> str:
-    """Says what an argument takes.
-
-    Args:
-        hint: Its type hint.
-    """
+    """Says what an argument takes, by its type hint."""
     if hint in WORDS:
         return WORDS[hint]
     origin, parts = get_origin(hint), get_args(hint)

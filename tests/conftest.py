@@ -1,6 +1,8 @@
 """What all tests share: real MNIST, prepared once without a network, and a command line in an empty folder."""
 
 import multiprocessing
+import re
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from multiprocessing.context import BaseContext
@@ -21,6 +23,8 @@ from mnist_cnn.data import bundle, files
 
 Cli = Callable[..., None]
 Fails = Callable[..., str]
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
 TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=20", "--trainer.limit_test_batches=3")
 """Options of a run of seconds."""
 
@@ -91,16 +95,22 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def fails(capsys: pytest.CaptureFixture[str]) -> Fails:
     """Calls something that must end in one line of error and a status that is not 0; returns the line."""
 
-    def call(function: Callable[..., None], *args: str) -> str:
+    def call(function: Callable[..., None], *args: str, status: int = 2) -> str:
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit_info:
             function(*args)
-        assert exit_info.value.code == 2
+        assert exit_info.value.code == status
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 1
         return errors[0]
 
     return call
+
+
+def hint(output: str) -> list[str]:
+    """The arguments that a run tells to type next; none where it names none."""
+    found = re.search(r"^test it: +python scripts/train.py (.*)$", output, flags=re.MULTILINE)
+    return shlex.split(found[1]) if found else []
 
 
 def processes() -> BaseContext:

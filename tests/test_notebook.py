@@ -4,15 +4,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import Patch
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.slow
-def test_the_notebook_trains_shows_mistakes_and_reads(
-    mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_notebook_trains_shows_mistakes_and_reads(mnist_dir: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     notebook = nbformat.read(ROOT / "docs" / "notebooks" / "first_model.ipynb", as_version=4)
     assert len(notebook.cells) == 12
     for cell in notebook.cells:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Cli
+from conftest import Capture, Cli, Patch
 
 from mnist_cnn.cli import main
 
@@ -86,7 +86,7 @@ def test_git_ignores_what_the_commands_write_and_name() -> None:
 
 
 @pytest.fixture
-def my_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def my_module(tmp_path: Path, monkeypatch: Patch) -> None:
     """An empty folder with the module of docs/networks.md in it."""
     text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
     match = re.search(r'```python title="my_module.py"\n(.*?)```', text, flags=re.S)
@@ -98,14 +98,8 @@ def my_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("my_module")
 @pytest.mark.parametrize("command", VERBS)
-def test_a_command_of_the_docs_is_understood(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_of_the_docs_is_understood(command: str, capsys: Capture) -> None:
     words = shlex.split(command.replace("$rate", "0.01"))
-    if words == ["presets"]:
-        from mnist_cnn.cli.quick import answer
-
-        with pytest.raises(SystemExit, match="0"):
-            answer(words)
-        return
     asked = any(word in ("--help", "--print_config") for word in words)
     with pytest.raises(SystemExit) as end:
         main(words if asked else [*words, "--print_config"])
@@ -126,9 +120,7 @@ def test_each_way_to_train_in_the_docs_runs_one_batch(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("script", sorted({words[1] for _, words in ALL if words[0] == "python" and words[1] != "-m"}))
-def test_a_script_of_the_docs_has_the_options_that_they_name(
-    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_script_of_the_docs_has_the_options_that_they_name(script: str, monkeypatch: Patch, capsys: Capture) -> None:
     assert (ROOT / script).is_file()
     if script == "scripts/train.py":
         return
@@ -170,7 +162,7 @@ def test_the_readme_is_of_one_page() -> None:
     assert len(README.splitlines()) <= 150
 
 
-def test_the_python_example_runs(mnist_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_example_runs(mnist_dir: Path, tmp_path: Path, monkeypatch: Patch) -> None:
     example = re.search(r"```python\n(.*?)```", README, flags=re.S)
     assert example
     text = example[1].replace("max_epochs=10", "max_epochs=1, limit_train_batches=2, accelerator='cpu'")

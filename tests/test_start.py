@@ -4,13 +4,14 @@ import subprocess
 import sys
 
 import pytest
+from conftest import Patch
 
 from mnist_cnn.start import THREADS, before_torch
 
 
 @pytest.mark.parametrize("own", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
 def test_threads_are_told_to_fall_asleep_unless_the_user_said_otherwise(
-    own: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    own: dict[str, str], monkeypatch: Patch
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setenv("GOMP_SPINCOUNT", "what is set is restored")

@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import pytest
 import yaml
-from conftest import Cli, Killed, UserNet, curves, dies_at, event_files
+from conftest import Capture, Cli, Killed, Patch, UserNet, curves, dies_at, event_files
 from tensorboard.plugins.custom_scalar import metadata as custom_scalars
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata
@@ -27,9 +27,7 @@ SMALL = (
 )
 
 
-def test_curves_of_all_stages_share_axis_and_chart_and_no_point_is_there_twice(
-    cli: Cli, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_curves_of_all_stages_share_axis_and_chart_and_no_point_is_there_twice(cli: Cli, capsys: Capture) -> None:
     cli("fit", *SMALL)
     printed = capsys.readouterr().out
     cli("test", *SMALL, "--ckpt_path=last")
@@ -62,7 +60,7 @@ def test_curves_of_all_stages_share_axis_and_chart_and_no_point_is_there_twice(
     assert [value for _, value in points["learning_rate"]] == pytest.approx([0.005] * 4 + [0.0025] * 5 + [0.00125])
 
 
-def test_a_run_that_was_killed_has_the_curves_of_one_that_was_not(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_killed_has_the_curves_of_one_that_was_not(cli: Cli, monkeypatch: Patch) -> None:
     command = ("fit", *SMALL, "--checkpoint.every_n_train_steps=5", "--figures.norms=true")
     cli(*command)
     whole = without_speed(curves(0))
@@ -131,7 +129,7 @@ def test_settings_that_differ_come_first_and_results_are_those_one_compares(cli:
     assert metadata.SESSION_END_INFO_TAG in content
 
 
-def test_settings_of_presets_are_short_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_presets_are_short_texts(monkeypatch: Patch) -> None:
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     preset = yaml.safe_load((Path(__file__).parent.parent / "mnist_cnn" / "configs" / "fast.yaml").read_text())
     model = DigitClassifier(UserNet())

@@ -17,11 +17,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes local checkpoints so that no kill, crash or full disk leaves half of one or harms the one before."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Writes one file.
-
-        Raises:
-            CheckpointError: It cannot be written.
-        """
+        """Writes one file; what hinders that is a `CheckpointError`."""
         if "://" in str(path):
             return super().save_checkpoint(checkpoint, path, storage_options)
         content = io.BytesIO()  # torch hides why a file cannot be written

@@ -20,15 +20,10 @@ GROUND = (245, 245, 245)
 
 
 def check_places(path: Path, most: int, option: str) -> None:
-    """Refuses, before the work, to put contact sheets in the place of other pictures.
-
-    Args:
-        path: Of the first page.
-        most: Pictures that are shown, at most.
-        option: With which the user chooses the path, for the message.
+    """Refuses, before the work, to put contact sheets of at most so many pictures in the place of other files.
 
     Raises:
-        DataError: There is another picture.
+        DataError: There is another file; the message names the option that chooses the path.
     """
     for place in _pages(path, most):
         if place.exists() and not is_contact_sheet(place):
@@ -38,18 +33,10 @@ def check_places(path: Path, most: int, option: str) -> None:
 
 
 def write_contact_sheet(cells: Sequence[tuple[str, Reading]], path: Path, option: str) -> str:
-    """Writes pages of 18 pictures each: FILE.png, FILE-2.png and so on.
-
-    Args:
-        cells: As for `contact_sheet`, one or more.
-        path: Of the first page.
-        option: As for `check_places`.
-
-    Returns:
-        Where they are, in words.
+    """Writes pages of 18 pictures each: FILE.png, FILE-2.png and so on; says where they are.
 
     Raises:
-        DataError: They cannot be written.
+        DataError: They cannot be written; the message names the option that chooses the path.
     """
     info, places = PngInfo(), _pages(path, len(cells))
     info.add_text("Software", CONTACT_SHEET)
@@ -69,14 +56,7 @@ def _pages(path: Path, count: int) -> list[Path]:
 
 
 def contact_sheet(cells: Sequence[tuple[str, Reading]]) -> Iterator[Image.Image]:
-    """Draws pages of 18 pictures each.
-
-    Args:
-        cells: The name and the reading of each picture.
-
-    Yields:
-        The pages, one after the other.
-    """
+    """Draws pages of 18 pictures each, of which name and reading are given."""
     for start in range(0, len(cells), PER_PAGE):
         yield grid([_cell(*cell) for cell in cells[start : start + PER_PAGE]], COLUMNS, gap=0, ground=GROUND)
 

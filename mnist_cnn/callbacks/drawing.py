@@ -14,12 +14,7 @@ INK, PAPER, BLUE, RED = (34, 34, 34), (255, 255, 255), (31, 90, 166), (196, 48, 
 
 
 def draw_confusion(counts: Tensor, classes: Sequence[str] = DIGITS) -> Image.Image:
-    """Draws a confusion matrix: a row for each true class, a column for each answer.
-
-    Args:
-        counts: int [C, C].
-        classes: The names of the C classes.
-    """
+    """Draws a confusion matrix, int [C, C]: a row for each true class, a column for each answer."""
     cell, margin, number = 40, 52, len(classes)
     picture = Image.new("RGB", (margin + number * cell + 8, margin + number * cell + 8), PAPER)
     draw = ImageDraw.Draw(picture)
@@ -74,40 +69,21 @@ def draw_reliability(reliability: Reliability) -> Image.Image:
 def draw_mistakes(
     images: Tensor, labels: Tensor, predicted: Tensor, confidence: Tensor, classes: Sequence[str] = DIGITS
 ) -> Image.Image:
-    """Draws digits with what they are, what they were taken for and how surely.
-
-    Args:
-        images: uint8 [N, 1, 28, 28].
-        labels: int [N], the true classes.
-        predicted: int [N].
-        confidence: float [N], 0 to 1.
-        classes: The names of the classes.
-    """
+    """Draws digits, uint8 [N, 1, 28, 28], with what they are, what they were taken for and how surely, 0 to 1."""
     answers = zip(labels, predicted, confidence, strict=True)
     captions = [f"{classes[int(label)]} read as {classes[int(a)]}, {float(sure):.1%}" for label, a, sure in answers]
     return grid([_digit(image, caption, 112) for image, caption in zip(images, captions, strict=True)], columns=5)
 
 
 def draw_digits(images: Tensor, labels: Tensor) -> Image.Image:
-    """Draws digits, each with its label.
-
-    Args:
-        images: [N, 1, 28, 28], pixels from 0 to 255.
-        labels: int [N]; -1 for an image that shows no digit.
-    """
+    """Draws digits, [N, 1, 28, 28] from 0 to 255, each with its label; that of an image without a digit is -1."""
     captions = [str(int(label)) if label >= 0 else "none" for label in labels]
     pixels = images.clamp(0, 255).byte()
     return grid([_digit(image, caption, 84) for image, caption in zip(pixels, captions, strict=True)], columns=8)
 
 
 def draw_rows(strips: Sequence[Tensor], labels: Sequence[str], predicted: Sequence[str]) -> Image.Image:
-    """Rows of digits with their labels, and what was read where it is something else.
-
-    Args:
-        strips: N pictures of one height, RGB, uint8 [3, H, W].
-        labels: The digits of each.
-        predicted: What was read in each.
-    """
+    """Draws rows, uint8 [3, H, W] of one height, with their digits, and what was read where it is something else."""
     captions = [a if a == b else f"{a} read as {b or 'nothing'}" for a, b in zip(labels, predicted, strict=True)]
     width = max(240, *(strip.shape[2] for strip in strips))
     pictures = [Image.fromarray(strip.permute(1, 2, 0).numpy()) for strip in strips]
@@ -115,11 +91,7 @@ def draw_rows(strips: Sequence[Tensor], labels: Sequence[str], predicted: Sequen
 
 
 def draw_filters(weights: Tensor) -> Image.Image:
-    """Draws the kernels of a convolution in grey: black the most negative weight, white the most positive.
-
-    Args:
-        weights: float [out channels, in channels, height, width]; the mean over the input channels is shown.
-    """
+    """Draws the kernels of a convolution, their mean over input channels: black is most negative, white positive."""
     kernels = weights.mean(dim=1)
     grey = 127.5 + 127.5 * kernels / kernels.abs().max().clamp(min=1e-12)
     tiles = [Image.fromarray(kernel.round().byte().numpy()) for kernel in grey]

@@ -45,10 +45,6 @@ def beginning(settings: dict[str, Setting], changed: list[str]) -> list[Summary]
     The columns begin with what differs from the defaults. Of a preset nearly all does, and what one compares with it
     may not: there they begin with the settings that are varied most. TensorBoard takes the columns of any one run for
     all, so that a run tells all its settings, also those that are no column of its own.
-
-    Args:
-        settings: All settings, by name.
-        changed: Those that differ from their defaults.
     """
     first = changed if len(changed) <= SHOWN else HEADLINE
     names = [name for name in dict.fromkeys([*first, *changed, *USUAL, *settings]) if name in settings]

@@ -10,12 +10,11 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 from mnist_cnn.calibration import Reliability
 from mnist_cnn.callbacks.contact_sheet import check_places, write_contact_sheet
-from mnist_cnn.callbacks.results import verdict
+from mnist_cnn.callbacks.results import labelled, say, verdict
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import DataError
@@ -29,8 +28,6 @@ MOST_NAMED = 20
 """Pictures that are named one by one."""
 MOST_SHOWN = 180
 """Mistakes on the contact sheet."""
-
-say = rank_zero_only(print)
 
 
 class LabelledReport(Callback):
@@ -48,16 +45,17 @@ class LabelledReport(Callback):
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Finds out before the work whether there is a place for its result; names what cannot be used."""
-        own = _own(trainer)
+        own = labelled(trainer)
         if own is None:
             return
         if stage == "test":
+            if trainer.world_size > 1:
+                raise DataError("labelled pictures are tested in one process: add --trainer.devices=1")
             if self.output.is_dir() or self.output.suffix.lower() != ".png":
                 raise DataError(f"{str(self.output)!r} is no PNG file: choose one with {OPTION}")
             check_places(self.output, min(MOST_SHOWN, len(own.pictures) + len(own.missed)), OPTION)
-        lines = own.problems + [
-            f"{shown(label.path)}, labelled {label.text}: {_short(why)}" for label, why in own.missed
-        ]
+        missed = [(label, why.rpartition(": ")[2]) for label, why in own.missed]  # the file's name stands before it
+        lines = own.problems + [f"{shown(label.path)}, labelled {label.text}: {why}" for label, why in missed]
         for line in lines[:MOST_NAMED]:
             say(f"warning: {line}", file=sys.stderr)
         if len(lines) > MOST_NAMED:
@@ -71,7 +69,7 @@ class LabelledReport(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         """Notes the answers."""
-        own = _own(trainer)
+        own = labelled(trainer)
         if own is not None:
             indices = trainer.test_dataloaders.sampler.batches()[batch_idx]  # type: ignore[union-attr]
             probabilities = outputs.exp().cpu().double()  # which Apple's GPUs have not
@@ -86,11 +84,9 @@ class LabelledReport(Callback):
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Prints the verdict, the worst confusion and what to look at; draws the mistakes."""
-        own = _own(trainer)
+        own = labelled(trainer)
         if own is None or not self._answers:
             return
-        if trainer.world_size > 1:
-            raise DataError("labelled pictures are tested in one process: add --trainer.devices=1")
         table = torch.cat(self._answers)
         wrong = table[table[:, 1] != table[:, 2]]
         missed = sum(len(label.names) for label, _ in own.missed)
@@ -152,12 +148,3 @@ def _cell(picture: LabelledPicture, rows: Tensor, classes: Sequence[str]) -> tup
     boxes = picture.found.boxes.numpy() * np.float32(seen.factor)
     row = Row(text, float(sure.prod()), sure, boxes, picture.found.images.numpy())
     return f"{shown(picture.label.path)} is {picture.label.text}", Reading([row], seen, picture.found.turns)
-
-
-def _own(trainer: L.Trainer) -> LabelledPictures | None:
-    return getattr(getattr(trainer, "datamodule", None), "own", None)
-
-
-def _short(reason: str) -> str:
-    """Without the name of the file, which stands before it."""
-    return reason.rpartition(": ")[2]

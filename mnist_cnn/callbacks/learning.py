@@ -6,18 +6,15 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from mnist_cnn.callbacks.results import verdict
+from mnist_cnn.callbacks.results import labelled, say, verdict
 from mnist_cnn.data.datamodule import DigitDataModule
 
 SCORE = "score/val"
 """The score that `best` is chosen by where there are labelled pictures."""
 FORGETTING = 0.001
 """How much accuracy on MNIST's validation split a network may lose to learn something else."""
-
-say = rank_zero_only(print)
 
 
 class BeforeAndAfter(Callback):
@@ -39,7 +36,7 @@ class BeforeAndAfter(Callback):
         idle = trainer.fast_dev_run or trainer.limit_val_batches == 0  # type: ignore[attr-defined]
         if idle or not getattr(data, "own_held_out", 0) or self.before is not None:
             return
-        self._start(pl_module)
+        self.on_validation_epoch_start(trainer, pl_module)
         was_training = pl_module.training
         pl_module.eval()
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
@@ -59,26 +56,20 @@ class BeforeAndAfter(Callback):
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts to count."""
-        self._start(pl_module)
+        self._counts = torch.zeros(2, 2, device=pl_module.device)
 
     def on_validation_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         """Counts a batch."""
-        if _has_labelled(trainer):
+        if labelled(trainer):
             sampler = trainer.val_dataloaders.sampler  # type: ignore[union-attr]
             right = outputs.argmax(dim=1) == batch[1]
             self._count(trainer.datamodule, sampler.batches()[batch_idx], right)  # type: ignore[attr-defined]
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Logs the score of an epoch; in `validate` prints both accuracies."""
-        if not _has_labelled(trainer) or trainer.sanity_checking:
+        if not labelled(trainer) or trainer.sanity_checking:
             return
         counts = self._counted(trainer)
         if trainer.state.fn == TrainerFn.VALIDATING:
@@ -94,7 +85,7 @@ class BeforeAndAfter(Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Says what was learned and what was forgotten."""
         if self.before is None or self.best is None:
-            if _has_labelled(trainer) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            if labelled(trainer) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 say("no picture was held out: whether this reads yours better is not known")
             return
         for name, (right, count), (then, _) in zip(_parts(trainer), self.before, self.best, strict=True):
@@ -112,9 +103,6 @@ class BeforeAndAfter(Callback):
         """Likewise."""
         self.before = state_dict["before"]
         self.best = state_dict["best"] or self.before
-
-    def _start(self, pl_module: L.LightningModule) -> None:
-        self._counts = torch.zeros(2, 2, device=pl_module.device)
 
     def _count(self, data: DigitDataModule, indices: Tensor, right: Tensor) -> None:
         own = (indices < data.own_held_out).to(right.device)
@@ -137,7 +125,3 @@ def _parts(trainer: L.Trainer) -> tuple[str, str]:
     """The parts of the validation split, in words."""
     rendered = " and rendered digits" if getattr(trainer.datamodule, "rendered", 0) else ""  # type: ignore[attr-defined]
     return "your pictures, held out", f"MNIST validation split{rendered}"
-
-
-def _has_labelled(trainer: L.Trainer) -> bool:
-    return getattr(getattr(trainer, "datamodule", None), "own", None) is not None

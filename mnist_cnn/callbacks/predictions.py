@@ -57,6 +57,8 @@ class PredictionWriter(BasePredictionWriter):
         """Finds out before the work whether there is a place for its result."""
         if stage != "predict":
             return
+        if trainer.world_size > 1:
+            raise DataError("predict runs in one process: add --trainer.devices=1")
         if self.output.is_dir() or not self.output.name:
             raise DataError(f"{str(self.output)!r} is a folder: choose a file with {OPTION}")
         if self.output.suffix.lower() not in (".csv", ""):
@@ -69,8 +71,6 @@ class PredictionWriter(BasePredictionWriter):
         self, trainer: L.Trainer, pl_module: L.LightningModule, predictions: Any, batch_indices: Any
     ) -> None:
         """Writes the files, under other names first."""
-        if trainer.world_size > 1:
-            raise DataError("predict runs in one process: add --trainer.devices=1")
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
         classes: Sequence[str] = getattr(pl_module, "classes", DIGITS)
         if getattr(data, "picture_set", None) is not None:
@@ -108,7 +108,10 @@ class PredictionWriter(BasePredictionWriter):
         columns = [*COLUMNS, *(CORNERS if is_page else []), *(["boxes"] if self.boxes else []), "note"]
         rows = [line for picture, reading in read for line in _lines(picture, reading, is_page, self.boxes)]
         self._write_csv(columns, rows)
-        _print_table(rows)
+        table = Table("picture", "digits", Column("confidence", justify="right"), "note")
+        for path, digits, confidence, *_, note in rows:
+            table.add_row(Text(shown(path), overflow="fold"), digits, f"{float(confidence):.1%}", note)
+        Console().print(table)
         print(f"{count:,} prediction{'s' * (count != 1)}{rest}: {self.output}, contact sheet: {sheet}")
 
     def _write_csv(self, columns: list[str], rows: list[list[str]]) -> None:
@@ -152,10 +155,3 @@ def _lines(picture: "SeenPicture", reading: Reading, is_page: bool, with_boxes: 
         if with_boxes:
             line.append(";".join(" ".join(f"{side:.1f}" for side in box) for box in (row.boxes if row else [])))
         yield [*line, "; ".join(filter(None, remark))]
-
-
-def _print_table(rows: list[list[str]]) -> None:
-    table = Table("picture", "digits", Column("confidence", justify="right"), "note")
-    for path, digits, confidence, *_, note in rows:
-        table.add_row(Text(shown(path), overflow="fold"), digits, f"{float(confidence):.1%}", note)
-    Console().print(table)

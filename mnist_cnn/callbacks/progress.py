@@ -86,15 +86,13 @@ class Speed(Callback):
         """Goes on from there."""
         self._seconds_before = state_dict["training_seconds"]
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Starts the clock of an epoch that is resumed in its middle."""
-        self.on_train_epoch_start(trainer, pl_module)
-
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Starts the clock."""
         self._images = 0
         self._paused = 0.0
         self._start = time.perf_counter()
+
+    on_train_start = on_train_epoch_start  # of an epoch that is resumed in its middle
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -7,16 +7,26 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torchmetrics import CatMetric, SumMetric
 
 from mnist_cnn.callbacks.signals import Interrupted
 from mnist_cnn.data.batches import BatchSampler
 from mnist_cnn.data.datamodule import DigitDataModule
 from mnist_cnn.data.files import UNCONFIRMED_TEST_LABELS
+from mnist_cnn.data.labelled import LabelledPictures
+
+say = rank_zero_only(print)
+"""Prints, once however many processes there are."""
+
+
+def labelled(trainer: L.Trainer) -> LabelledPictures | None:
+    """The labelled pictures of the data module; None where there are none."""
+    return getattr(getattr(trainer, "datamodule", None), "own", None)
 
 
 class TestReport(Callback):
-    """Prints accuracy, number of errors and a 95% confidence interval after `test` and `validate`.
+    """Prints accuracy, number of errors, a 95% confidence interval and the calibration error of `test` and `validate`.
 
     They count the images that were seen, by all processes, also of an evaluation that was interrupted. For all of
     MNIST's test images also without the 15 whose labels human raters did not confirm.
@@ -39,9 +49,11 @@ class TestReport(Callback):
         outputs: Any,
         batch: Any,
         batch_idx: int,
-        *args: Any,
+        dataloader_idx: int = 0,
     ) -> None:
         """Notes which digits were read wrongly."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            return
         wrong = outputs.argmax(dim=1) != batch[1]
         loader: Any = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
         sampler: BatchSampler = loader.sampler
@@ -50,13 +62,15 @@ class TestReport(Callback):
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Prints the verdict."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            return
         errors = set(torch.as_tensor(self._errors.compute()).int().flatten().tolist())
         count = int(self._count.compute())  # like the errors, of all processes
         self._count.reset()  # an interruption after this has nothing to add
         data: DigitDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not trainer.is_global_zero or not count or data.own is not None:
+        if not count or labelled(trainer):
             return  # of labelled pictures `LabelledReport` and `BeforeAndAfter` say more
-        print(f"{data.dataset} {'test set' if trainer.testing else 'validation split'}: {verdict(len(errors), count)}")
+        say(f"{data.dataset} {'test set' if trainer.testing else 'validation split'}: {verdict(len(errors), count)}")
         if (
             trainer.testing
             and data.dataset == "MNIST"
@@ -65,31 +79,27 @@ class TestReport(Callback):
         ):
             disputed = set(UNCONFIRMED_TEST_LABELS)
             confirmed = verdict(len(errors - disputed), count - len(disputed))
-            print(f"without the {len(disputed)} digits whose labels people did not confirm: {confirmed}")
+            say(f"without the {len(disputed)} digits whose labels people did not confirm: {confirmed}")
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Prints the verdict on what an interrupted evaluation has seen."""
         evaluates = trainer.state.fn in (TrainerFn.TESTING, TrainerFn.VALIDATING) and self._count.update_called
-        if not evaluates or not isinstance(exception, Interrupted) or trainer.world_size > 1:
-            return
-        if trainer.datamodule.own is None:  # type: ignore[attr-defined]
+        if evaluates and isinstance(exception, Interrupted) and trainer.world_size == 1 and not labelled(trainer):
             exception.args = ("interrupted: the result is that of the images seen until then",)
             self.on_test_epoch_end(trainer, pl_module)
 
-    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """As for `test`, but not while a network is trained."""
-        if trainer.state.fn == TrainerFn.VALIDATING:
-            self.on_test_epoch_start(trainer, pl_module)
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Adds how far the confidence is from the accuracy; a barebones trainer does not know."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            return
+        error = trainer.callback_metrics.get(f"calibration_error/{'test' if trainer.testing else 'val'}")
+        if error is not None and not labelled(trainer):
+            say(f"expected calibration error: {float(error):.2%}")
 
-    def on_validation_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
-        """Likewise."""
-        if trainer.state.fn == TrainerFn.VALIDATING:
-            self.on_test_batch_end(trainer, *args)
-
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Likewise."""
-        if trainer.state.fn == TrainerFn.VALIDATING:
-            self.on_test_epoch_end(trainer, pl_module)
+    on_validation_epoch_start = on_test_epoch_start
+    on_validation_batch_end = on_test_batch_end
+    on_validation_epoch_end = on_test_epoch_end
+    on_validation_end = on_test_end
 
 
 def verdict(errors: int, count: int) -> str:
@@ -100,15 +110,9 @@ def verdict(errors: int, count: int) -> str:
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a proportion (E. B. Wilson, 1927).
+    """The Wilson score interval of a proportion (E. B. Wilson, 1927), of one or more trials: its bounds, 0 to 1.
 
-    Args:
-        successes: How many of the trials succeeded.
-        trials: At least 1.
-        z: The normal quantile; the default gives 95%.
-
-    Returns:
-        The lower and the upper bound, 0 to 1.
+    The normal quantile `z` is that of 95%.
     """
     share = successes / trials
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))

@@ -140,11 +140,7 @@ class Guard(Callback):
         self._every = CHECK_EVERY
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """From here on there is something to save.
-
-        Raises:
-            CheckpointError: The run is to go on for longer than its schedule.
-        """
+        """From here on there is something to save; refuses to go on for longer than the schedule."""
         _check_schedule(trainer)
         alone = pl_module.device.type == "cpu" and trainer.world_size == 1
         self._every = 1 if alone else CHECK_EVERY
@@ -186,10 +182,10 @@ class Guard(Callback):
 
     def _stop(self, trainer: L.Trainer) -> None:
         last = _newest_checkpoint(trainer)
-        saved = f"{last} is saved, go on with" if last else "nothing was saved, start again with"
+        go_on = f"{last} is saved, go on with the same command and --ckpt_path=last"
         where = f"interrupted at step {trainer.global_step} (epoch {trainer.current_epoch + 1})"
         number = self._signals.received or signal.SIGTERM
-        raise Interrupted(number, f"{where}: {saved} the same command and --ckpt_path=last")
+        raise Interrupted(number, f"{where}: {go_on if last else 'nothing was saved, start again'}")
 
 
 def _is_finite(module: torch.nn.Module) -> bool:

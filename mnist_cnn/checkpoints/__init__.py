@@ -1,4 +1,5 @@
 """Checkpoints: found by name, and read without trusting what they say."""
+# ruff: noqa: F401 (these names are for the rest of the package)
 
 from mnist_cnn.checkpoints.finding import (
     DETECTOR,
@@ -11,7 +12,7 @@ from mnist_cnn.checkpoints.finding import (
     newest_run,
     note_elsewhere,
 )
-from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, read_checkpoint
+from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, noted, read_checkpoint
 from mnist_cnn.checkpoints.trust import (
     INSTANTIATOR,
     check_hyperparameters,
@@ -19,23 +20,3 @@ from mnist_cnn.checkpoints.trust import (
     foreign_training,
     is_known_class,
 )
-
-__all__ = [
-    "DETECTOR",
-    "INSTANTIATOR",
-    "PRETRAINED",
-    "RECOGNIZER",
-    "CheckpointError",
-    "CheckpointNotFoundError",
-    "all_of_name",
-    "check_hyperparameters",
-    "checkpoint_arguments",
-    "elsewhere",
-    "find_checkpoint",
-    "find_to_resume",
-    "foreign_training",
-    "is_known_class",
-    "newest_run",
-    "note_elsewhere",
-    "read_checkpoint",
-]

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mnist_cnn.atomic import replacing
-from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, read_checkpoint
+from mnist_cnn.checkpoints.reading import CheckpointError, CheckpointNotFoundError, noted, read_checkpoint
 
 PRETRAINED = Path(__file__).parents[1] / "weights" / "pretrained.ckpt"
 """The classifier that comes with the package, made by `scripts/pretrain.py`."""
@@ -20,19 +20,13 @@ ELSEWHERE = "elsewhere.txt"
 
 
 def find_to_resume(path: str, logs: Path) -> Path | None:
-    """Resolves what `--ckpt_path` was given, for training that goes on.
+    """Resolves what `--ckpt_path` was given as `find_checkpoint` does, for training that goes on.
 
-    Args:
-        path: As for `find_checkpoint`, but `last` means the newest run whatever it has: of a run that was killed
-            between its first two files, its best one.
-        logs: The folder that holds the runs.
-
-    Returns:
-        The file, or None where `last` is asked for, but the newest run has no checkpoint yet.
+    But `last` means the newest run: None where that has no checkpoint yet; where it was killed between its first two
+    files, its best one.
 
     Raises:
-        CheckpointNotFoundError: There is no such file.
-        CheckpointError: Training cannot go on from it.
+        CheckpointError: There is no such file, or training cannot go on from it.
     """
     if path == "pretrained":
         raise CheckpointError(
@@ -59,7 +53,7 @@ def find_checkpoint(path: str, logs: Path, pretrained: Path = PRETRAINED) -> Pat
     if path == "pretrained":
         return pretrained
     if path not in ("best", "last"):
-        if not Path(path).is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 (which is no error of a name that is too long)
             raise CheckpointNotFoundError(
                 f"there is no checkpoint file {path!r}: give best, last, pretrained or a .ckpt file"
             )
@@ -70,7 +64,7 @@ def find_checkpoint(path: str, logs: Path, pretrained: Path = PRETRAINED) -> Pat
         if all_of_name(other, logs):
             raise CheckpointNotFoundError(f"no run in {logs} kept its {path} checkpoint: give --ckpt_path={other}")
         raise CheckpointNotFoundError(
-            f"no run in {logs} has a checkpoint yet: train one with fit, or give --ckpt_path=pretrained or FILE"
+            f"no run in {logs} has a checkpoint yet: train one with fit, or give pretrained or a .ckpt file"
         )
     return found[0]
 
@@ -86,9 +80,7 @@ def _of_name(name: str, folder: Path) -> Path | None:
     file, last = folder / f"{name}.ckpt", folder / "last.ckpt"
     if name == "best" and not file.is_file() and last.is_file():
         with contextlib.suppress(CheckpointError):
-            states = read_checkpoint(last).get("callbacks", {}).values()
-            kept = [state["best_model_path"] for state in states if "best_model_path" in state]
-            file = folder / Path(*kept[:1]).name
+            file = folder / Path(str(noted(read_checkpoint(last), "best_model_path"))).name
     return file if file.is_file() else None
 
 
@@ -132,7 +124,7 @@ def _time(path: Path) -> int:
 def _resumable(run: Path) -> Path | None:
     found = _last(run)
     last = _checkpoints(run) / "last.ckpt"
-    if found and found != last:  # so that a run that had only its end to write has its last one, too
+    if found and found != last:  # so that it is found by name, too
         try:
             os.link(found, last)
         except OSError:

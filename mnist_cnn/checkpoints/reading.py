@@ -41,6 +41,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         reason = "holds something else than plain data" if objects else "is damaged, or no checkpoint"
         raise CheckpointError(f"{path} {reason}: {HINT}") from error
     needed = {"state_dict": dict, "hyper_parameters": dict, "pytorch-lightning_version": str}
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), kind) for key, kind in needed.items()):
+    kinds = {**needed, "callbacks": dict, "loops": dict}
+    if (
+        not isinstance(content, dict)
+        or not needed.keys() <= content.keys()
+        or not all(isinstance(content[key], kind) for key, kind in kinds.items() if key in content)
+    ):
         raise CheckpointError(f"{path} is not a checkpoint of this project: {HINT}")
     return content
+
+
+def noted(content: dict[str, Any], name: str) -> Any:
+    """What a callback noted in a checkpoint under this name; None where none did."""
+    states = [state for state in content.get("callbacks", {}).values() if isinstance(state, dict)]
+    return next((state[name] for state in states if state.get(name) is not None), None)

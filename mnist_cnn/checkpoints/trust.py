@@ -23,20 +23,13 @@ INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 
 
 def checkpoint_arguments(path: Path, resume: bool, trusted: str | Iterable[str] | None = None) -> dict[str, Any]:
-    """Reads the arguments of model and data that a checkpoint was made with.
+    """Reads the arguments of model and data that a checkpoint was made with, as defaults for the parser.
 
-    Args:
-        path: The file; it is read as plain data.
-        resume: Whether training is to go on from it, which takes more than weights.
-        trusted: Import paths of the classes that the user named, which may be imported for that.
-
-    Returns:
-        Defaults for the parser, such as `model.learning_rate`. What only training needs is left out where it is of a
-        class that is neither known nor trusted, unless training goes on.
+    To `resume` training takes more than weights; what only training needs is left out otherwise, where it is of a
+    class that is neither known nor `trusted`, which are the import paths of the classes that the user named.
 
     Raises:
-        CheckpointError: The file is not a readable checkpoint of a `DigitClassifier`, or names what may not be
-            imported.
+        CheckpointError: The file is no readable checkpoint of this project, or names what may not be imported.
     """
     content = read_checkpoint(path)
     if resume and not (content.get("optimizer_states") and "fit_loop" in content.get("loops", {})):
@@ -69,12 +62,7 @@ def check_hyperparameters(hyperparameters: Any, path: Any, trusted: str | Iterab
     """Makes sure that building a model from these imports nothing that the user did not ask for.
 
     Allowed are the networks of this package, what `torch.nn` and `torch.optim` offer, and what stands in the modules
-    of `trusted`.
-
-    Args:
-        hyperparameters: Of a checkpoint.
-        path: The checkpoint, for the message.
-        trusted: Import paths of the classes that the user named.
+    of `trusted`, the import paths of the classes that the user named.
 
     Raises:
         CheckpointError: Something else is named.

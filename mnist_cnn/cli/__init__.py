@@ -6,16 +6,15 @@ Torch and Lightning load with the first of these names that is used, so that `mn
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mnist_cnn.start import fail
+
 if TYPE_CHECKING:
-    from mnist_cnn.cli.digit_cli import DigitCLI
-    from mnist_cnn.cli.entry import NOISE, main, run
-    from mnist_cnn.errors import fail
+    from mnist_cnn.cli.entry import NOISE, DigitCLI, main, run
 
 __all__ = ["NOISE", "DigitCLI", "fail", "main", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    homes = {"DigitCLI": "mnist_cnn.cli.digit_cli", "fail": "mnist_cnn.start"}
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(homes.get(name, "mnist_cnn.cli.entry")), name)
+    return getattr(import_module("mnist_cnn.cli.entry"), name)

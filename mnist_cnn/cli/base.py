@@ -59,15 +59,11 @@ class TaskCLI(LightningCLI):
         if start.warning:
             closing.say(f"warning: {start.warning}", file=sys.stderr)
         config["model"]["weights"] = start.defaults.get("model.weights", config["model"]["weights"])
-        self._complete(verb, config, start)
+        settings.complete(verb, config, start)
         settings.fall_back(config["trainer"], args)
         if verb != "fit" or not config["trainer"]["logger"]:  # the configuration of a run is that of its training
             self.save_config_callback = None
         self._args = args
-
-    def _complete(self, verb: str, config: Namespace, start: runs.Start) -> None:
-        """Sets what follows from other settings."""
-        settings.complete(verb, config, start.checkpoint, start.run)
 
     def _verb_config(self) -> tuple[str, Namespace]:
         verb = self.config["subcommand"]

@@ -5,14 +5,14 @@ import os
 import shlex
 from collections.abc import Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import nn
 
+from mnist_cnn.callbacks.results import say
 from mnist_cnn.callbacks.safety import best_and_last
 from mnist_cnn.checkpoints import is_known_class
 from mnist_cnn.cli.task import DETECTOR
@@ -20,20 +20,9 @@ from mnist_cnn.hardware.gelu_max_pool import can_be_compiled, compiled
 from mnist_cnn.networks import GELUMaxPool
 from mnist_cnn.start import program
 
-if TYPE_CHECKING:
-    from mnist_cnn.data.scenes import SceneDataModule
-
-say = rank_zero_only(print)
-"""Prints, once however many processes there are."""
-
 
 def what_is_trained(network: nn.Module, device: str) -> None:
-    """Says which network is trained, and what would make that faster.
-
-    Args:
-        network: The network.
-        device: The type of the device on which it is trained.
-    """
+    """Says which network is trained, and what would make that faster on this type of device."""
     count = sum(parameter.numel() for parameter in network.parameters())
     say(f"network: {type(network).__name__}, {count:,} parameters")
     pools = any(isinstance(layer, GELUMaxPool) for layer in network.modules())
@@ -61,7 +50,7 @@ def what_came_out(trainer: Trainer, data: Any, config: Namespace, task: str) -> 
     _what_to_type(trainer, config, task)
 
 
-def scenes(batches: float, trainer: Trainer, data: "SceneDataModule") -> None:
+def scenes(batches: float, trainer: Trainer, data: Any) -> None:
     """Says how many scenes were scored."""
     full = data.hparams["val_scenes"]
     count = min(full, int(min(batches, full)) * data.hparams["batch_size"] * trainer.world_size)
@@ -86,18 +75,12 @@ def _what_to_type(trainer: Trainer, config: Namespace, task: str) -> None:
 
 
 def needed_to_use(checkpoint: str, config: Namespace, task: str) -> list[str]:
-    """The options that use a checkpoint, for bash and zsh: its file, and what it does not bring itself.
-
-    Args:
-        checkpoint: The file.
-        config: The settings of its run.
-        task: Of the command line; checkpoints of the tasks that learn from scenes do not bring their network.
-    """
+    """The options that use a checkpoint, for bash and zsh: its file, and what it does not bring itself."""
     options = [f"--ckpt_path={shlex.quote(checkpoint)}"]
     network = config["model"]["network"]
     if network and (task or not is_known_class(network["class_path"])):
         options.append(f"--model.network={network['class_path']}")
-    if task:
+    if task:  # whose checkpoints do not bring their network
         arguments: dict[str, Any] = dict((network or {}).get("init_args") or {})
         options += [shlex.quote(f"--model.network.{name}={json.dumps(value)}") for name, value in arguments.items()]
         options.insert(0, f"--task={task}")
@@ -113,10 +96,3 @@ def _part(trainer: Trainer, full: int, batch_size: int, kind: str) -> str:
         return ""
     count = min(full, int(trainer.num_val_batches[0]) * batch_size * trainer.world_size)
     return f" (of {count:,} of the {full:,} {kind})"
-
-
-def calibration(trainer: Trainer, stage: str) -> None:
-    """Says how far the confidence is from the accuracy; a barebones trainer does not know."""
-    error = trainer.callback_metrics.get(f"calibration_error/{stage}")
-    if error is not None:
-        say(f"expected calibration error: {float(error):.2%}")

@@ -1,6 +1,5 @@
 """Lightning's CLI with this project's verbs, settings and words."""
 
-from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from mnist_cnn.callbacks.figures import TensorBoardFigures
@@ -9,7 +8,7 @@ from mnist_cnn.callbacks.learning import BeforeAndAfter
 from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.results import TestReport
 from mnist_cnn.callbacks.safety import BestAndLast
-from mnist_cnn.cli import closing, runs, settings
+from mnist_cnn.cli import settings
 from mnist_cnn.cli.base import TaskCLI
 
 
@@ -30,20 +29,3 @@ class DigitCLI(TaskCLI):
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_lightning_class_args(LabelledReport, "mistakes")
         parser.set_defaults(settings.DEFAULTS)
-
-    def _complete(self, verb: str, config: Namespace, start: runs.Start) -> None:
-        if verb == "fit" and start.checkpoint:
-            settings.check_optimizer(config, start.defaults)
-        super()._complete(verb, config, start)
-        if verb in ("validate", "test"):
-            config["verbose"] = False  # the report says it better
-
-    def after_validate(self) -> None:
-        """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        if self.datamodule.own is None:
-            closing.calibration(self.trainer, "val")
-
-    def after_test(self) -> None:
-        """Adds to the verdict of `TestReport` what all processes have computed by now."""
-        if self.datamodule.own is None:  # of which `LabelledReport` says it
-            closing.calibration(self.trainer, "test")

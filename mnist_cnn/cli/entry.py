@@ -55,12 +55,10 @@ CHATTER = (
 
 
 def main(args: ArgsType = None) -> None:
-    """Runs the command line; what a user can mend ends it with one line on stderr and exit status 2.
+    """Runs the command line with a list of strings or a dictionary. Default: the arguments of the process.
 
-    Training that diverged ends with exit status 3, Ctrl-C with 130 and SIGTERM with 143.
-
-    Args:
-        args: The arguments, as a list of strings or a dictionary. Default: those of the process.
+    What a user can mend ends it with one line on stderr and exit status 2; training that diverged with 3, Ctrl-C with
+    130 and SIGTERM with 143.
     """
     words = sys.argv[1:] if args is None else args
     if isinstance(words, list):
@@ -85,11 +83,9 @@ def main(args: ArgsType = None) -> None:
 
 
 def run(args: ArgsType = None, cli_class: type[LightningCLI] = DigitCLI) -> Any:
-    """Runs the command line for callers in Python: errors are raised, and trainer and model stay at hand.
+    """Runs the command line as `main` does, for callers in Python: errors are raised, trainer and model stay at hand.
 
-    Args:
-        args: As in `main`.
-        cli_class: A subclass of `DigitCLI` with hooks of your own.
+    `cli_class` may be a subclass of `DigitCLI` with hooks of your own.
     """
     keep_freed_memory()
     remember_that_there_is_no_gpu()

@@ -7,12 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from mnist_cnn.cli.words import NETWORKS, OPTIONS
-from mnist_cnn.hints import CLASS, in_words
+from mnist_cnn import networks
+from mnist_cnn.hints import CLASS, either, in_words
 from mnist_cnn.start import program
 
 if TYPE_CHECKING:
     from mnist_cnn.cli.parser import OneLineParser
+
+NETWORKS = [
+    name
+    for name in networks.__all__
+    if isinstance(kind := getattr(networks, name), type) and issubclass(kind, networks.Network)
+    if kind is not networks.Network
+]
+"""The names of the networks of this package."""
+
+OPTIONS = {
+    "model.network": f"{either(NETWORKS)} or the import path of your own torch.nn.Module",
+    "data.augment": "RandomAffine, RandomElastic or one of torchvision's",
+    "data.val_size": "a whole number from 0 to 59,999, of MNIST's 60,000 training images",
+    "data.data_dir": "a folder",
+    "data.pictures": "a path, or a list of paths",
+    "predictions.output": "a file",
+    "output": "a file",
+}
+"""Words for single options whose type alone does not say it."""
 
 TRAINING = "optimizer learning_rate weight_decay momentum schedule gamma warmup label_smoothing weights remember"
 USED_BY: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from mnist_cnn.checkpoints import CheckpointError, all_of_name, read_checkpoint
+from mnist_cnn.checkpoints import CheckpointError, all_of_name, noted, read_checkpoint
 
 
 def about(checkpoint: Path) -> str:
@@ -13,12 +13,12 @@ def about(checkpoint: Path) -> str:
     content = _content(checkpoint)
     if not content.get("callbacks"):  # weights alone
         return ""
-    scores = {"F-score": _kept(content, "f_score/val"), "accuracy": _kept(content, "accuracy/val")}
+    scores = {"F-score": noted(content, "f_score/val"), "accuracy": noted(content, "accuracy/val")}
     score = next((f"validation {name} {float(value):.2%}" for name, value in scores.items() if value is not None), "")
     last = checkpoint.with_name("last.ckpt")
     ended = (last if last.is_file() else checkpoint).stat().st_mtime
     parts = [
-        f"epoch {_kept(content, 'epochs') or int(content.get('epoch', 0)) + 1}",
+        f"epoch {noted(content, 'epochs') or int(content.get('epoch', 0)) + 1}",
         score or "not validated",
         f"its run was trained until {time.strftime('%Y-%m-%d %H:%M', time.localtime(ended))}",
         _trial(content),
@@ -37,14 +37,8 @@ def warning(checkpoint: Path, logs: Path) -> str:
 
 def _trial(content: dict[str, Any]) -> str:
     """What was left out of the training data, in words; empty for a whole run."""
-    used, full = _kept(content, "batches") or (0, 0)
+    used, full = noted(content, "batches") or (0, 0)
     return f"a trial with {used} of {full} batches an epoch" if used < full else ""
-
-
-def _kept(content: dict[str, Any], name: str) -> Any:
-    """What `BestAndLast` added to a checkpoint."""
-    states = [state for state in content.get("callbacks", {}).values() if isinstance(state, dict)]
-    return next((state[name] for state in states if state.get(name) is not None), None)
 
 
 def _content(checkpoint: Path) -> dict[str, Any]:

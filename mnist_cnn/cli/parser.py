@@ -4,7 +4,6 @@ import difflib
 import numbers
 import re
 import sys
-from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NoReturn
 
@@ -17,9 +16,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 from torch.optim import lr_scheduler
 from torchvision.transforms import v2
 
-from mnist_cnn.cli.help import Formatter, HelpAll, short_help
+from mnist_cnn.cli.help import NETWORKS, OPTIONS, Formatter, HelpAll, short_help
 from mnist_cnn.cli.quick import CONFIGS, full_config_names
-from mnist_cnn.cli.words import NETWORKS, OPTIONS
 from mnist_cnn.hints import CLASS, in_words
 from mnist_cnn.start import fail, program
 
@@ -37,7 +35,6 @@ REASON = (
 )
 """What is wrong with a class, in the words of jsonargparse."""
 
-
 RENAMED = {
     "optimizer": "model.optimizer",
     "optimizer.lr": "model.learning_rate",
@@ -53,7 +50,6 @@ RENAMED = {
     "trainer.resume_from_checkpoint": "ckpt_path",
 }
 """Options of other command lines, and what they are called here."""
-
 
 CLASSES = {
     "model.network": NETWORKS,
@@ -82,13 +78,7 @@ class OneLineParser(LightningArgumentParser):
     """What is parsed, also for the parsers that jsonargparse makes for the arguments of a class."""
 
     def __init__(self, *args: Any, verb: str = "", **options: Any) -> None:
-        """Like its base class.
-
-        Args:
-            *args: As there.
-            verb: What this is the parser of; empty for the one that reads the verb.
-            **options: As there.
-        """
+        """Like its base class; the verb is empty for the parser that reads the verb."""
         super().__init__(*args, **{"formatter_class": Formatter, "allow_abbrev": False, **options})
         self.verb = verb
         if verb:
@@ -199,7 +189,8 @@ class OneLineParser(LightningArgumentParser):
 def _class_words(key: str, hint: Any, reason: str, given: str) -> str:
     """What is wrong with the name of a class, which was meant, and which there are."""
     why, name = re.search(REASON, reason), given.rpartition(".")[2]
-    close = _closest(name, CLASSES.get(key, ()))
+    plain = {choice.lower(): choice for choice in reversed(CLASSES.get(key, ()))}
+    close = next((plain[word] for word in difflib.get_close_matches(name.lower(), plain, n=1)), "")
     what = f"{why[0] if why else 'there is no such class'}{f', did you mean {close}?' if close else ''}"
     if close == name and not why:
         what = "its package is not installed"
@@ -208,19 +199,8 @@ def _class_words(key: str, hint: Any, reason: str, given: str) -> str:
     return f"{what} ({listed})"
 
 
-def _closest(word: str, choices: Sequence[str]) -> str:
-    """The choice that is spelt most like a word, whatever its capitals; empty where none is close."""
-    plain = {choice.lower(): choice for choice in reversed(choices)}
-    close = difflib.get_close_matches(word.lower(), plain, n=1)
-    return plain[close[0]] if close else ""
-
-
 def in_full(words: list[str]) -> list[str]:
-    """Puts the full names in the place of the short ones: presets, networks, and where a logger writes.
-
-    A network's short name means one of `mnist_cnn.networks`, though torchvision has an MLP, too, and a schedule's one
-    of torch.
-    """
+    """Puts the full names in the place of the short ones: presets, networks, and where a logger writes."""
     full = []
     for word in full_config_names(words):
         option, _, name = word.partition("=")

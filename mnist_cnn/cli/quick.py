@@ -1,6 +1,7 @@
 """Answers that need no torch, and come at once: help, versions, presets, and a wrong first word."""
 
 import difflib
+import os
 import platform
 import re
 from collections.abc import Sequence
@@ -25,25 +26,24 @@ CONFIGS = Path(mnist_cnn.__file__).parent / "configs"
 PACKAGES = ("torch", "lightning", "torchvision", "torchmetrics", "tensorboard", "jsonargparse")
 """Libraries whose versions matter when something goes wrong."""
 
-
 NAMED = ("--config", "-c", "--task", "--model.network", "--model.optimizer", "--model.schedule", "--trainer.logger")
 """Options that take a name."""
 
 
 def answer(words: Sequence[str]) -> None:
-    """Ends the program with the answer, where that takes no torch; else returns.
-
-    Args:
-        words: The arguments of the command line.
-    """
+    """Ends the program with the answer to what was typed, where that takes no torch; else returns."""
     first = words[0] if words else ""
     match first:
         case "-h" | "--help" | "help":
             print(_help())
         case "--version" | "-V":
-            print(_versions() if "--verbose" in words else f"mnist-cnn {mnist_cnn.__version__}")
+            print(f"mnist-cnn {mnist_cnn.__version__}")
+            if "--verbose" in words:
+                print(f"python {platform.python_version()}", *map(_version, PACKAGES), sep="\n")
+                print(f"platform {platform.platform()}")
         case "presets":
-            print(_presets())
+            print(f"{_lines()}\n\ntrain one:        {program()} fit --config fast")
+            print(f"one as a file:    {program()} fit --config fast --print_config > my.yaml")
         case _:
             if not first.startswith("-") and first not in VERBS:
                 what = f"there is no verb {first!r}" if first else "a verb is missing"
@@ -73,16 +73,9 @@ def full_config_names(words: Sequence[str]) -> list[str]:
 
 
 def config_file(name: str) -> str:
-    """The file that `--config` means.
-
-    Args:
-        name: A file, or a preset's name.
-
-    Returns:
-        The file's path; what is no name but the text of a config stays as it is.
-    """
+    """The file that `--config` means: a file, or a preset by name; the text of a config stays as it is."""
     presets = {path.stem: str(path) for path in CONFIGS.glob("*.yaml")}
-    if Path(name).is_file() or "://" in name or re.search(r"[\n{]", name):
+    if os.path.isfile(name) or "://" in name or re.search(r"[\n{]", name):  # noqa: PTH113 (also of a long text)
         return name
     if name in presets:
         return presets[name]
@@ -102,13 +95,6 @@ def _help() -> str:
     )
 
 
-def _presets() -> str:
-    return (
-        f"{_lines()}\n\ntrain one:        {program()} fit --config fast\n"
-        f"one as a file:    {program()} fit --config fast --print_config > my.yaml"
-    )
-
-
 def _lines() -> str:
     return "\n".join(f"  {path.stem:<23}{_first_sentence(path)}" for path in sorted(CONFIGS.glob("*.yaml")))
 
@@ -119,19 +105,8 @@ def _first_sentence(config: Path) -> str:
     return re.split(r"(?<=\.) ", text)[0]
 
 
-def _versions() -> str:
-    packages = [(name, _version(name)) for name in PACKAGES]
-    rows = [
-        ("mnist-cnn", mnist_cnn.__version__),
-        ("python", platform.python_version()),
-        *packages,
-        ("platform", platform.platform()),
-    ]
-    return "\n".join(f"{name} {version}" for name, version in rows)
-
-
 def _version(package: str) -> str:
     try:
-        return metadata.version(package)
+        return f"{package} {metadata.version(package)}"
     except metadata.PackageNotFoundError:
-        return "is not installed"
+        return f"{package} is not installed"

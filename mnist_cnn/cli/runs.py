@@ -47,16 +47,10 @@ class Start:
 def find_start(verb: str, config: Namespace, pretrained: Path, of_scenes: bool) -> Start:
     """Finds the checkpoint that a verb was told to start from.
 
-    Args:
-        verb: What is done.
-        config: Its settings.
-        pretrained: The checkpoint that comes with the package for this task.
-        of_scenes: Whether the task learns from scenes: the detector, or the recognizer.
-
-    Raises:
-        CheckpointError: There is none, it cannot be read, or it is of another task.
+    `pretrained` is the one that comes with the package for this task; detector and recognizer are `of_scenes`.
     """
-    path, resume, logs = config.get("ckpt_path"), verb == "fit", logs_of(config)
+    path, resume = config.get("ckpt_path"), verb == "fit"
+    logs = Path(config["trainer"].get("default_root_dir") or ".") / "lightning_logs"
     if config["model"]["weights"] is not None and not resume:
         raise SettingsError(f"--model.weights is what fit starts from: give {verb} its checkpoint by --ckpt_path")
     if path is None:
@@ -115,16 +109,7 @@ def _start_anew(config: Namespace, logs: Path, pretrained: Path) -> Start:
 
 
 def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None:
-    """Takes a folder that no other process trains in, also when several start at once.
-
-    Args:
-        trainer: Whose logger has the folder.
-        new: Whether the folder may be another one, of the next number.
-        held: Keeps the lock until it is closed.
-
-    Raises:
-        CheckpointError: Another process is training there, or nothing can be written.
-    """
+    """Takes the logger's folder until `held` is closed; a new one gets the next number while others have that."""
     loggers = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger | CSVLogger)]
     if trainer.loggers[:1] != loggers[:1] or not loggers or is_trial(trainer) or not trainer.is_global_zero:
         return
@@ -144,20 +129,16 @@ def hold_folder(trainer: Trainer, new: bool, held: contextlib.ExitStack) -> None
         if logger.root_dir == first.root_dir:  # each would take the next number
             logger._version = first.version
         if isinstance(logger, CSVLogger):
-            _keep_metrics(Path(logger.log_dir) / "metrics.csv")
+            metrics = Path(logger.log_dir) / "metrics.csv"
+            if metrics.exists():  # of a run that is gone on with: CSVLogger would delete them
+                number = len([*metrics.parent.glob("metrics*.csv")])
+                metrics.rename(metrics.with_name(f"metrics_until_{number}.csv"))
 
 
 def _remove_if_empty(folder: Path) -> None:
     """A run that ends before it has begun leaves no folder."""
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def _keep_metrics(path: Path) -> None:
-    """Gives the metrics of a run that is gone on with another name, because CSVLogger deletes them."""
-    if path.exists():
-        number = len([*path.parent.glob("metrics*.csv")])
-        path.rename(path.with_name(f"metrics_until_{number}.csv"))
 
 
 class NoteFolder(Callback):
@@ -195,11 +176,6 @@ def locked(run: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
-
-
-def logs_of(config: Namespace) -> Path:
-    """The folder of all runs."""
-    return Path(config["trainer"].get("default_root_dir") or ".") / "lightning_logs"
 
 
 def is_trial(trainer: Trainer) -> bool:

@@ -19,7 +19,8 @@ from mnist_cnn.callbacks.learning import SCORE
 from mnist_cnn.callbacks.progress import NoProfiler, Speed, progress_bar
 from mnist_cnn.checkpoints import CheckpointError
 from mnist_cnn.cli.closing import say
-from mnist_cnn.cli.help import is_used, users
+from mnist_cnn.cli.help import GROUPS, is_used, users
+from mnist_cnn.cli.runs import Start
 from mnist_cnn.data.files import DataError
 from mnist_cnn.errors import SettingsError
 from mnist_cnn.hardware import has_bfloat16
@@ -48,7 +49,6 @@ DEFAULTS = {
     "checkpoint.enable_version_counter": False,
 }
 
-
 LEAST = {
     "accumulate_grad_batches": 1,
     "check_val_every_n_epoch": 1,
@@ -59,18 +59,8 @@ LEAST = {
 """Of numbers that Lightning's Trainer takes without a look."""
 
 
-def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | None) -> None:
-    """Sets what follows from other settings, and refuses what does not go together.
-
-    Args:
-        verb: What is done.
-        config: Its settings, which are changed.
-        checkpoint: The file to start from.
-        run: The folder of a run to go on in.
-    """
-    seed = config["seed_everything"]
-    if not isinstance(seed, bool) and not 0 <= seed < 2**32:
-        raise SettingsError(f"--seed_everything={seed} is out of range: give a number from 0 to 4294967295")
+def complete(verb: str, config: Namespace, start: Start) -> None:
+    """Sets what follows from other settings, and refuses what does not go together."""
     if str(config["trainer"]["strategy"]).endswith(("spawn", "fork", "notebook")):
         raise SettingsError(
             f"--trainer.strategy={config['trainer']['strategy']} is for notebooks: give --trainer.strategy=ddp, which "
@@ -78,7 +68,11 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
         )
     if config["trainer"]["profiler"] == "xla":
         raise SettingsError("--trainer.profiler=xla is for TPUs: give simple, advanced or pytorch")
-    config["ckpt_path"] = str(checkpoint) if checkpoint else None
+    config["ckpt_path"] = str(start.checkpoint) if start.checkpoint else None
+    if start.checkpoint and verb == "fit" and not config.get("task"):
+        _check_optimizer(config, start.defaults)
+    if verb in ("validate", "test") and not config.get("task"):
+        config["verbose"] = False  # the report says it better
     if verb != "export":  # which never does
         config["weights_only"] = config["weights_only"] is not False  # a checkpoint runs no code unless told to
     if verb != "fit":
@@ -93,7 +87,7 @@ def complete(verb: str, config: Namespace, checkpoint: Path | None, run: Path | 
             config["trainer"][name] = False
     if verb in ("predict", "export"):
         config["trainer"]["logger"] = False
-    place_loggers(config["trainer"], run, draw=verb == "fit" and not config.get("task"))
+    place_loggers(config["trainer"], start.run, draw=verb == "fit" and not config.get("task"))
     _choose_monitor(verb, config)
 
 
@@ -117,9 +111,12 @@ def _choose_monitor(verb: str, config: Namespace) -> None:
 
 def check_values(config: Namespace) -> None:
     """Refuses a value in the place of a group of options, as a config file may have it, and numbers without sense."""
-    for group in ("model", "data", "trainer"):
-        if not isinstance(config[group], Namespace):
+    for group in GROUPS:
+        if group in config and not isinstance(config[group], Namespace):
             raise SettingsError(f"in the config, {group} is {config[group]!r}: give its options, one a line")
+    seed = config["seed_everything"]
+    if seed is None or not 0 <= seed < 2**32:
+        raise SettingsError(f"--seed_everything={seed} is out of range: give a number from 0 to 4294967295")
     for name, least in LEAST.items():
         value = config["trainer"].get(name)
         if value is not None and value < least:
@@ -131,7 +128,7 @@ def check_values(config: Namespace) -> None:
 def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:
     """Refuses options on the command line that a verb does not use, and says which one does."""
     words: Any = sys.argv[1:] if args is None else args
-    given = [word.lstrip("-").partition("=")[0].rstrip("+") for word in words if isinstance(word, str) and "." in word]
+    given = [word[2:].partition("=")[0].rstrip("+") for word in words if str(word).startswith("--")]
     if config["data"].get("pictures") is not None:  # also in a config file, where it would change what is read
         given.append("data.pictures")
     for option in given:
@@ -140,12 +137,9 @@ def refuse_unused(verb: str, config: Namespace, args: ArgsType) -> None:
 
 
 def place_loggers(trainer: Namespace, run: Path | None, draw: bool) -> None:
-    """Says where loggers write: in `default_root_dir` unless told otherwise; in the folder of a run that goes on.
+    """Says where loggers write: in the `run` that goes on, else in `default_root_dir` unless told otherwise.
 
-    Args:
-        trainer: The settings of the trainer, which are changed.
-        run: That folder.
-        draw: Whether TensorBoard gets a graph of the network.
+    TensorBoard gets a graph of the network only if that is to be drawn.
     """
     if trainer["logger"] is True:
         kind: dict[str, Any] = DEFAULTS["trainer.logger"]  # type: ignore[assignment]
@@ -190,7 +184,7 @@ class RunConfig(SaveConfigCallback):
             super().setup(trainer, pl_module, "fit")
 
 
-def check_optimizer(config: Namespace, saved: dict[str, Any]) -> None:
+def _check_optimizer(config: Namespace, saved: dict[str, Any]) -> None:
     """Refuses to go on with another optimizer than that of the checkpoint, whose defaults are given."""
 
     def name(choice: Any) -> Any:

@@ -13,15 +13,11 @@ DETECTOR, RECOGNIZER = "detector", "recognizer"
 
 
 def chosen(words: Sequence[str]) -> str:
-    """The task that arguments choose by `--task` or by a config file that says so; empty for the classifier.
-
-    Raises:
-        SettingsError: There is no such task.
-    """
+    """The task that arguments choose by `--task` or by a config file that says so; empty for the classifier."""
     files = [word.partition("=")[2] for word in words if word.startswith(("--config=", "-c="))]
     named = [word.partition("=")[2] for word in words if word.startswith("--task=")]
     for file in files:
-        with contextlib.suppress(OSError, yaml.YAMLError):
+        with contextlib.suppress(OSError, ValueError, yaml.YAMLError):  # which the parser tells
             content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
             if isinstance(content, dict) and content.get("task") is not None:
                 named.append(str(content["task"]))

@@ -12,17 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from werkzeug.exceptions import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    HTTPException,
-    MethodNotAllowed,
-    NotFound,
-    RequestEntityTooLarge,
-    ServiceUnavailable,
-    UnprocessableEntity,
-)
+from werkzeug import exceptions as http
 from werkzeug.wrappers import Request, Response
 
 from mnist_cnn.checkpoints import CheckpointError
@@ -36,8 +26,6 @@ from mnist_cnn.tasks.classifier import NetworkError
 
 MOST_BYTES = 20 * 2**20
 """Larger uploads are refused; drawing.js says so before it sends them."""
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Page:
@@ -56,16 +44,12 @@ class Page:
     """
 
     def __init__(self, networks: Networks | None = None, host: str = "127.0.0.1", kept: Kept | None = None) -> None:
-        """Loads the page.
+        """Loads the page; by default for the bundled networks and the best of the newest run, and nothing is kept.
 
-        Args:
-            networks: Those that can answer. Default: the bundled ones, and the best of the newest run.
-            host: The address or name that the server listens at. With `0.0.0.0` or `::` clients may call it by any
-                IP address, which no domain of a website can be.
-            kept: Where labelled pictures are kept. Default: nowhere.
+        At a host of `0.0.0.0` or `::` clients may call the server by any IP address, which no website's domain can be.
         """
         self.networks, self.kept = networks or Networks(), kept
-        self.names = {*LOOPBACK, host.strip("[]").lower()}
+        self.names = {"localhost", "127.0.0.1", "::1", host.strip("[]").lower()}
         self.any_address = host in ("0.0.0.0", "::")
         page = assembled()
         self.page = page.encode()
@@ -78,9 +62,9 @@ class Page:
         request.max_content_length = MOST_BYTES
         try:
             response = self._answer(request)
-        except HTTPException as error:
+        except http.HTTPException as error:
             response = _json({"error": error.description}, cast(int, error.code))
-            if isinstance(error, MethodNotAllowed):
+            if isinstance(error, http.MethodNotAllowed):
                 response.allow.update(error.valid_methods or ())
         response.headers.update(self.headers)
         return response(environ, start_response)
@@ -90,9 +74,9 @@ class Page:
         look, send = ("GET", "HEAD"), ("POST",)
         allowed = {"/": look, "/state": look, "/read": send, "/keep": send}.get(request.path)
         if not allowed:
-            raise NotFound("there is nothing here: the page is at /")
+            raise http.NotFound("there is nothing here: the page is at /")
         if request.method not in allowed:
-            raise MethodNotAllowed(allowed, f"use {allowed[0]} here")
+            raise http.MethodNotAllowed(allowed, f"use {allowed[0]} here")
         try:
             if request.path == "/":
                 return Response(self.page, mimetype="text/html")
@@ -100,18 +84,20 @@ class Page:
                 return _json(self._state())
             return _json(self._read(request) if request.path == "/read" else self._keep(request))
         except PictureError as error:
-            raise UnprocessableEntity(f"this picture cannot be read: {error}") from error
+            raise http.UnprocessableEntity(f"this picture cannot be read: {error}") from error
         except (CheckpointError, NetworkError, KeepError) as error:
-            raise Conflict(str(error)) from error
+            raise http.Conflict(str(error)) from error
+        except OSError as error:
+            raise http.ServiceUnavailable(f"this cannot be kept: {error.strerror}") from error
 
     def _check_sender(self, request: Request) -> None:
         host = request.headers.get("Host", "")
         name = _host_name(host)
         if name not in self.names and not (self.any_address and _is_address(name)):
-            raise Forbidden("this server does not go by that name: use the address that it printed at its start")
+            raise http.Forbidden("this server does not go by that name: use the address that it printed at its start")
         origin = request.headers.get("Origin")
         if request.method == "POST" and origin is not None and origin.partition("://")[2] != host:
-            raise Forbidden("pictures are taken from this server's own page only")
+            raise http.Forbidden("pictures are taken from this server's own page only")
 
     def _state(self) -> dict[str, Any]:
         kept = self.kept
@@ -123,11 +109,11 @@ class Page:
     def _read(self, request: Request) -> dict[str, Any]:
         layout = request.args.get("layout", "digit")
         if layout not in LAYOUTS:
-            raise BadRequest(f"the layout must be one of {', '.join(LAYOUTS)}")
+            raise http.BadRequest(f"the layout must be one of {', '.join(LAYOUTS)}")
         labels = self.networks.labels()
         name = request.args.get("network", self.networks.first)
         if name not in labels:
-            raise BadRequest(f"there is no such network: choose one of {', '.join(labels)}")
+            raise http.BadRequest(f"there is no such network: choose one of {', '.join(labels)}")
         content = _picture(request)
         with self.turn:
             model = self.networks.model(name)
@@ -150,13 +136,10 @@ class Page:
 
     def _keep(self, request: Request) -> dict[str, Any]:
         if not self.kept:
-            raise Forbidden("nothing is kept here: start the page with --keep=FOLDER for that")
+            raise http.Forbidden("nothing is kept here: start the page with --keep=FOLDER for that")
         if "digits" not in request.args:
-            raise BadRequest("say what is written there: /keep?digits=7, or /keep?digits= to keep it no longer")
-        try:
-            self.kept.add(_picture(request), request.args["digits"])
-        except OSError as error:
-            raise ServiceUnavailable(f"this cannot be kept: {error.strerror}") from error
+            raise http.BadRequest("say what is written there: /keep?digits=7, or /keep?digits= to keep it no longer")
+        self.kept.add(_picture(request), request.args["digits"])
         return self._state()
 
 
@@ -177,9 +160,9 @@ def _file(name: str) -> str:
 def _picture(request: Request) -> bytes:
     try:
         return request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
+    except http.RequestEntityTooLarge as error:
         limit = f"the picture has more than {MOST_BYTES // 2**20} MB: send a smaller one"
-        raise RequestEntityTooLarge(limit) from error
+        raise http.RequestEntityTooLarge(limit) from error
 
 
 def _headers(page: str) -> dict[str, str]:

@@ -33,11 +33,7 @@ class Kept:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens a folder, or makes one.
-
-        Raises:
-            KeepError: It holds something else, or cannot be written.
-        """
+        """Opens a folder, or makes one; it is a `KeepError` if it holds something else, or cannot be written."""
         self.folder, self.table = folder.expanduser(), folder.expanduser() / TABLE
         self.turn, self.delimiter = threading.Lock(), ","
         try:
@@ -60,11 +56,7 @@ class Kept:
         """Keeps a picture, or gives it another label.
 
         It is kept as the reader sees it, upright, of at most 1600 pixels a side and without what cameras note beside
-        the pixels, such as the place. Its name is a hash of that.
-
-        Args:
-            content: A picture file.
-            digits: What is written there, left to right; empty to keep the picture no longer.
+        the pixels, such as the place. Its name is a hash of that. Without digits it is kept no longer.
 
         Raises:
             PictureError: The picture cannot be read.

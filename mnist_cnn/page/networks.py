@@ -19,12 +19,9 @@ class Networks:
     def __init__(
         self, first: str = "pretrained", network: str | None = None, logs: Path = Path("lightning_logs")
     ) -> None:
-        """Remembers where to look.
+        """Remembers which one answers unless another is asked for, and the folder of the runs.
 
-        Args:
-            first: The one that answers unless another is asked for; as for `find_checkpoint`.
-            network: Import path of the class of a network of the user's own, which may be imported for checkpoints.
-            logs: The folder that holds the runs.
+        `network` is the import path of a class of the user's own, which may be imported for checkpoints.
         """
         self.first, self.logs = first, logs
         self.own = _network_class(network) if network else None
@@ -45,11 +42,7 @@ class Networks:
         return labels
 
     def file(self, name: str) -> Path:
-        """The checkpoint of a name.
-
-        Raises:
-            CheckpointError: There is none.
-        """
+        """The checkpoint of a name; that there is none is a `CheckpointError`."""
         return find_checkpoint(name, self.logs)
 
     def model(self, name: str) -> torch.nn.Module | None:

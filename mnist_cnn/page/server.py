@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found, _ = networks.file(options.ckpt_path), networks.model(options.ckpt_path)
         kept = Kept(options.keep) if options.keep else None
         server = serve(Page(networks, options.host, kept), options.host, options.port)
-    except (CheckpointError, NetworkError, KeepError, AddressError) as error:
+    except (CheckpointError, NetworkError, KeepError) as error:
         fail(error)
     pretrained_classifier(), pretrained_detector(), pretrained_recognizer()  # the first answer need not wait for them
     port = server.effective_port
@@ -102,24 +102,17 @@ def _port(text: str) -> int:
     return int(text)
 
 
-class AddressError(RuntimeError):
-    """An address that cannot be listened at; the message is one line that says what to do."""
-
-
 def serve(page: "Page", host: str, port: int) -> "BaseWSGIServer":
     """A server of the page that listens already; its `run` answers until it is interrupted.
 
-    Raises:
-        AddressError: The port is taken, or the host is not an address of this computer.
+    Ends the program where the port is taken, or the host is not an address of this computer.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family)
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
-        raise AddressError(
-            f"cannot listen at {host}, port {port} ({reason}): choose another --port, 0 for any free one, or --host"
-        ) from error
+        fail(f"cannot listen at {host}, port {port} ({reason}): choose another --port, 0 for any free one, or --host")
     return waitress.create_server(
         page,
         sockets=[listening],

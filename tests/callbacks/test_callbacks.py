@@ -1,15 +1,19 @@
-import csv
-from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from conftest import Capture, Patch
 from lightning.pytorch.callbacks import RichProgressBar
 from PIL import Image
 
 from mnist_cnn.callbacks.drawing import BLUE, draw_confusion, draw_digits, draw_filters, draw_mistakes
+from mnist_cnn.callbacks.labelled import LabelledReport
+from mnist_cnn.callbacks.predictions import PredictionWriter
 from mnist_cnn.callbacks.progress import EpochLines, progress_bar
 from mnist_cnn.callbacks.results import verdict, wilson_interval
+from mnist_cnn.data.errors import DataError
 
 
 def colours(picture: Image.Image) -> set[tuple[int, ...]]:
@@ -64,11 +68,8 @@ def test_filters_go_from_black_to_white() -> None:
     assert BLUE not in colours(picture)
 
 
-def test_plain_lines_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bar_shows_one_score_and_is_plain_lines_elsewhere(capsys: Capture, monkeypatch: Patch) -> None:
     assert isinstance(progress_bar(), EpochLines)
-
-
-def test_the_bar_shows_one_score(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     bar = progress_bar()
     metrics = {"v_num": 3, "loss/train": 0.1, "accuracy/train": 0.9, "accuracy/val": 0.8}
@@ -86,28 +87,11 @@ def test_the_bar_shows_one_score(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_wilson_interval_has_the_published_values(successes: int, trials: int, low: float, high: float) -> None:
     assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=1e-4)
+    assert verdict(80, 10_000) == "accuracy 99.20%, 80 errors in 10,000 (95% interval 99.01% to 99.36%)"
 
 
-def test_verdict_in_words() -> None:
-    text = "accuracy 99.20%, 80 errors in 10,000 (95% interval 99.01% to 99.36%)"
-    assert verdict(80, 10_000) == text
-
-
-def test_csv_columns_are_what_the_help_says(tmp_path: Path) -> None:
-    from mnist_cnn.callbacks.predictions import PredictionWriter
-
-    class Trainer:
-        world_size = 1
-
-        class datamodule:
-            dataset = "MNIST"
-
-    probabilities = torch.eye(10)[[3, 1]] * 0.91 + 0.009
-    PredictionWriter(str(tmp_path / "new" / "p.csv")).write_on_epoch_end(Trainer, None, [probabilities], None)  # type: ignore[arg-type]
-    with (tmp_path / "new" / "p.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert rows == [
-        {"file": "MNIST/test/0", "digits": "3", "confidence": "0.919000"},
-        {"file": "MNIST/test/1", "digits": "1", "confidence": "0.919000"},
-    ]
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.csv"]
+def test_several_processes_are_refused_before_the_work() -> None:
+    trainer: Any = SimpleNamespace(world_size=2, datamodule=SimpleNamespace(own="pictures"))
+    for callback, stage in ((PredictionWriter(), "predict"), (LabelledReport(), "test")):
+        with pytest.raises(DataError, match=r"in one process: add --trainer\.devices=1"):
+            callback.setup(trainer, None, stage)

@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from conftest import UserNet, curves, quiet_trainer
+from conftest import Patch, UserNet, curves, quiet_trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -46,7 +46,7 @@ class TestLoggers:
         assert "validation/confusion_matrix" in curves(Path(loggers[1].log_dir), raw=True).Tags()["images"]
 
     @pytest.mark.parametrize("options", [{"logger": False}, {"fast_dev_run": True, "logger": True}])
-    def test_none(self, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_none(self, options: dict, tmp_path: Path, monkeypatch: Patch) -> None:
         monkeypatch.chdir(tmp_path)
         trainer = fit(DigitClassifier(UserNet()), callbacks=[TensorBoardFigures(norms=True)], **options)
         assert {"accuracy/train", "loss/train", "error/val"} <= set(trainer.callback_metrics)

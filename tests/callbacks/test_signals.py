@@ -5,59 +5,71 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Cli, before_step
+from conftest import Capture, Cli, Patch, before_step
 from test_safety import AUGMENTED, SMALL, checkpoint, content, same_training
 
 from mnist_cnn import DigitClassifier
 
+Ends = Callable[..., tuple[str, str]]
 TRAIN = str(Path(__file__).parents[2] / "scripts" / "train.py")
 
 
-def test_a_signal_ends_training_with_its_state_saved(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def ends(cli: Cli, capsys: Capture) -> Ends:
+    """Calls the command line, which a signal ends; returns what was printed, and the one line that says so."""
+
+    def call(status: int, *command: str) -> tuple[str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            cli(*command)
+        assert exit_info.value.code == status
+        printed = capsys.readouterr()
+        [line] = [line for line in printed.err.splitlines() if line.startswith("interrupted")]
+        return printed.out, line
+
+    return call
+
+
+def test_a_signal_ends_training_with_its_state_saved(cli: Cli, ends: Ends, monkeypatch: Patch) -> None:
     command = ("fit", *SMALL, *AUGMENTED)
     cli(*command)
     # Step 23 is the last of an epoch, which ends before the run does.
     for run, (number, step) in enumerate([(signal.SIGTERM, 0), (signal.SIGINT, 17), (signal.SIGINT, 23)], start=1):
-        capsys.readouterr()
         with monkeypatch.context() as patch:
             signal_at(step, number, patch)
-            with pytest.raises(SystemExit) as exit_info:
-                cli(*command)
-        assert exit_info.value.code == 128 + number
+            _, line = ends(128 + number, *command)
         assert content(run)["global_step"] == step + 1
-        words = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
-        assert len(words) == 1
-        assert f"{checkpoint(run)} is saved, go on with the same command and --ckpt_path=last" in words[0]
+        assert f"{checkpoint(run)} is saved, go on with the same command and --ckpt_path=last" in line
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         cli(*command, "--ckpt_path=last")
         assert same_training(content(0), content(run))
         assert same_training(content(0, "best"), content(run, "best"))
 
 
-def signal_at(step: int, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
+def signal_at(step: int, number: signal.Signals, monkeypatch: Patch, times: int = 1) -> None:
     before_step(step, lambda: [os.kill(os.getpid(), number) for _ in range(times)], monkeypatch)
 
 
-def test_a_second_signal_acts_at_once(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_end_without_a_checkpoint_does_not_name_one(ends: Ends, monkeypatch: Patch) -> None:
+    signal_at(3, signal.SIGINT, monkeypatch)
+    _, line = ends(130, "fit", *SMALL, "--trainer.enable_checkpointing=false")
+    assert line == "interrupted at step 4 (epoch 1): nothing was saved, start again"
+
+
+def test_a_second_signal_acts_at_once(ends: Ends, monkeypatch: Patch) -> None:
     signal_at(3, signal.SIGINT, monkeypatch, times=2)
-    with pytest.raises(SystemExit) as exit_info:
-        cli("fit", *SMALL)
-    assert exit_info.value.code == 130
+    assert "interrupted: no checkpoint was harmed" in ends(130, "fit", *SMALL)[1]
     assert not checkpoint().exists()
-    assert "interrupted: no checkpoint was harmed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])
 def test_a_signal_in_an_evaluation_leaves_the_verdict_on_what_was_seen(
-    verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    verb: str, cli: Cli, ends: Ends, monkeypatch: Patch, capsys: Capture
 ) -> None:
     command = (verb, *SMALL, "--ckpt_path=best", "--data.batch_size=50")
     cli("fit", *SMALL)
@@ -73,40 +85,25 @@ def test_a_signal_in_an_evaluation_leaves_the_verdict_on_what_was_seen(
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(DigitClassifier, step.__name__, evaluate)
-    with pytest.raises(SystemExit) as exit_info:
-        cli(*command)
-    assert exit_info.value.code == 130
-    captured = capsys.readouterr()
-    assert [line for line in captured.out.splitlines() if "errors in" in line] == verdict
-    assert "interrupted: the result is that of the images seen until then" in captured.err.splitlines()
+    printed, line = ends(130, *command)
+    assert [line for line in printed.splitlines() if "errors in" in line] == verdict
+    assert line == "interrupted: the result is that of the images seen until then"
 
 
-def test_a_signal_after_the_verdict_does_not_repeat_it(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_signal_after_the_verdict_does_not_repeat_it(cli: Cli, ends: Ends, monkeypatch: Patch) -> None:
     cli("fit", *SMALL)
-    capsys.readouterr()
     monkeypatch.setattr(DigitClassifier, "on_test_end", lambda self: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(SystemExit) as exit_info:
-        cli("test", *SMALL, "--ckpt_path=best", "--trainer.limit_test_batches=2")
-    assert exit_info.value.code == 130
-    assert capsys.readouterr().out.count("test set: accuracy") == 1
+    printed, _ = ends(130, "test", *SMALL, "--ckpt_path=best", "--trainer.limit_test_batches=2")
+    assert printed.count("test set: accuracy") == 1
 
 
 @pytest.mark.parametrize("verb", ["fit", "test"])
-def test_a_signal_before_training_or_without_any(
-    verb: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_signal_before_training_or_without_any(verb: str, cli: Cli, ends: Ends, monkeypatch: Patch) -> None:
     if verb == "test":
         cli("fit", *SMALL)
-    capsys.readouterr()
     monkeypatch.setattr("mnist_cnn.data.files.load", lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGTERM))
-    with pytest.raises(SystemExit) as exit_info:
-        cli(verb, *SMALL, *(["--ckpt_path=best"] if verb == "test" else []))
-    assert exit_info.value.code == 143
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("interrupted")]
-    assert len(said) == 1
-    assert ("training" in said[0]) == (verb == "fit")
+    _, line = ends(143, verb, *SMALL, *(["--ckpt_path=best"] if verb == "test" else []))
+    assert ("training" in line) == (verb == "fit")
 
 
 def test_ctrl_c_while_torch_is_imported_says_nothing(tmp_path: Path) -> None:
@@ -123,21 +120,13 @@ def test_ctrl_c_while_torch_is_imported_says_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sigusr1_under_slurm_saves_and_requeues(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sigusr1_under_slurm_saves_and_requeues(cli: Cli, monkeypatch: Patch, tmp_path: Path) -> None:
     scontrol = tmp_path / "bin" / "scontrol"
     scontrol.parent.mkdir()
     scontrol.write_text("#!/bin/sh\necho $@ > requeued\n")
     scontrol.chmod(0o755)
-    job = {
-        "NTASKS": "1",
-        "JOB_ID": "77",
-        "JOB_NAME": "digits",
-        "PROCID": "0",
-        "LOCALID": "0",
-        "NODEID": "0",
-        "NODELIST": "a",
-    }
-    for name, value in job.items():
+    job = {"NTASKS": "1", "JOB_ID": "77", "JOB_NAME": "digits", "NODELIST": "a"}
+    for name, value in {**job, **dict.fromkeys(("PROCID", "LOCALID", "NODEID"), "0")}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
     monkeypatch.setenv("PATH", f"{scontrol.parent}:{os.environ['PATH']}")
     signal_at(3, signal.SIGUSR1, monkeypatch)

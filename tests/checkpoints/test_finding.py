@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import Patch
 
 from mnist_cnn.checkpoints import (
     DETECTOR,
@@ -73,7 +74,7 @@ def test_where_no_run_kept_one_of_the_two_the_other_is_named(tmp_path: Path, kep
 
 def test_a_best_one_of_another_name_is_the_one_that_the_last_one_knows(tmp_path: Path) -> None:
     folder = saved_run(tmp_path, "version_0", "epoch=2.ckpt", "epoch=4.ckpt")
-    callbacks = {"others": {"seen": 1}, "checkpoint": {"best_model_path": "/where/it/was/trained/epoch=2.ckpt"}}
+    callbacks = {"others": {"seen": 1}, "odd": 5, "kept": {"best_model_path": "/where/it/was/trained/epoch=2.ckpt"}}
     needed = {"state_dict": {}, "hyper_parameters": {}, "pytorch-lightning_version": "2.6.6"}
     torch.save({"callbacks": callbacks, **needed}, folder / "last.ckpt")
     assert find_checkpoint("best", tmp_path) == folder / "epoch=2.ckpt"
@@ -121,7 +122,7 @@ def test_runs_that_keep_their_checkpoints_elsewhere_are_found(tmp_path: Path) ->
 
 @pytest.mark.parametrize("links", [True, False])
 def test_a_run_without_its_last_file_goes_on_from_the_newest_one(
-    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    links: bool, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     def refuse(*args: object) -> None:
         raise OSError("no links here")

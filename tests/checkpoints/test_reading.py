@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Fails
+from conftest import Fails, Patch
 
 from mnist_cnn.checkpoints import CheckpointError, read_checkpoint
 from mnist_cnn.cli import main
@@ -44,11 +44,12 @@ DAMAGE = {
     "another model's": lambda path: torch.save({"state_dict": {"w": torch.zeros(3)}}, path),
     "a list": lambda path: torch.save([1, 2], path),
     "another type": lambda path: torch.save({**torch.load(path, weights_only=True), "hyper_parameters": [1]}, path),
+    "callbacks without names": lambda path: torch.save({**torch.load(path, weights_only=True), "callbacks": [1]}, path),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_one_line(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Fails) -> None:
+def test_damage_is_one_line(kind: str, tmp_path: Path, monkeypatch: Patch, fails: Fails) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["scripts/train.py"])
     path = Path("x.ckpt")

@@ -1,5 +1,6 @@
 """What a checkpoint or a config file from a stranger can do: nothing but end in an error."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,7 @@ import torch
 from conftest import Cli, Fails, UserNet, written
 
 from mnist_cnn import DigitClassifier
-from mnist_cnn.checkpoints import (
-    INSTANTIATOR,
-    CheckpointError,
-    check_hyperparameters,
-    checkpoint_arguments,
-)
+from mnist_cnn.checkpoints import INSTANTIATOR, CheckpointError, check_hyperparameters, checkpoint_arguments
 
 BEST = Path("lightning_logs/version_0/checkpoints/best.ckpt")
 TINY = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=1")
@@ -89,20 +85,16 @@ def test_a_forged_checkpoint_imports_nothing(kind: str) -> None:
 def test_a_forged_checkpoint_does_nothing_but_an_error(trained: Cli, fails: Fails) -> None:
     for kind in ("module", "callable", "instantiator", "model class", "plain string"):
         path = forge(**FORGED[kind])
-        for verb in VERBS:
+        for verb in (*VERBS, "export"):
             assert "forged.ckpt" in fails(trained, verb, f"--ckpt_path={path}", *TINY), (kind, verb)
         with pytest.raises(CheckpointError):
             DigitClassifier.load_from_checkpoint(path)
-        assert not Path("ran").exists()
-        assert "evil_module" not in sys.modules
-
-
-def test_of_the_data_s_settings_likewise(trained: Cli, fails: Fails) -> None:
     content = torch.load(BEST, weights_only=True)
     content["datamodule_hyper_parameters"]["dataset"] = "evil_module.Net"
-    torch.save(content, "forged.ckpt")
-    assert "evil_module.Net" in fails(trained, "test", "--ckpt_path=forged.ckpt")
+    torch.save(content, path)
+    assert "evil_module.Net" in fails(trained, "test", f"--ckpt_path={path}")
     assert not Path("ran").exists()
+    assert "evil_module" not in sys.modules
 
 
 def test_a_network_of_the_user_is_built_when_it_is_named(cli: Cli, fails: Fails) -> None:
@@ -110,14 +102,8 @@ def test_a_network_of_the_user_is_built_when_it_is_named(cli: Cli, fails: Fails)
     add = "--model.network=conftest.UserNet"
     for verb in VERBS:
         assert f"if you trust that class, add {add}" in fails(cli, verb, f"--ckpt_path={BEST}", *TINY)
-        cli(
-            verb,
-            f"--ckpt_path={BEST}",
-            *TINY,
-            add,
-            "--trainer.limit_test_batches=1",
-            "--trainer.limit_predict_batches=1",
-        )
+        batch = ("--trainer.limit_test_batches=1", "--trainer.limit_predict_batches=1")
+        cli(verb, f"--ckpt_path={BEST}", *TINY, add, *batch)
     Path("my.yaml").write_text("model:\n  network: conftest.UserNet\n")
     cli("test", f"--ckpt_path={BEST}", "--config=my.yaml", "--trainer.limit_test_batches=1")
     with pytest.raises(CheckpointError, match=r"add --model\.network=conftest\.UserNet"):
@@ -191,34 +177,25 @@ def test_an_optimizer_or_schedule_of_ones_own_is_needed_to_train_alone(name: str
             assert checkpoint_arguments(path, resume, trusted)[f"model.{name}"] == {"class_path": "my.Own"}
 
 
-def test_why_a_class_is_refused() -> None:
-    def refused(value: Any, trusted: Any = None) -> str:
-        with pytest.raises(CheckpointError) as error:
-            check_hyperparameters(value, "x.ckpt", trusted)
-        return str(error.value)
+REFUSED: list[tuple[Any, str]] = [
+    ({"network": {"class_path": "my.Net"}}, "if you trust that class, add --model.network=my.Net"),
+    *(({"network": {"class_path": n}}, "is no class") for n in ("import my", "my..Net", "Net", "1my.Net", "", None)),
+    ([1], "not a checkpoint of this project"),
+    ({"_instantiator": "os.system"}, "asks for 'os.system' to be called"),
+    *(
+        ({"classes": ["a.b"], "_instantiator": INSTANTIATOR, "gamma": value}, "does not get code imported")
+        for value in (["evil.Net"], ("evil.Net",), {"evil.Net"}, {"a": {"evil.Net": 1}}, [{"a": "evil.Net"}], "a . b")
+    ),
+    ({"classes": [1, "evil.Net"]}, "evil.Net"),
+    ({"classes": "evil.Net"}, "evil.Net"),
+    ({"network": {"class_path": "torch.nn.Linear", "init_args": {"x": "evil.Net"}}}, "evil.Net"),
+]
 
-    assert "if you trust that class, add --model.network=my.Net" in refused({"network": {"class_path": "my.Net"}})
-    for name in ("import my", "my..Net", "Net", "1my.Net", "", None):
-        assert "which is no class" in refused({"network": {"class_path": name}})
-    assert "not a checkpoint of this project" in refused([1])
-    assert "asks for 'os.system' to be called" in refused({"_instantiator": "os.system"})
-    for value in (
-        ["evil.Net"],
-        ("evil.Net",),
-        {"evil.Net"},
-        {"a": {"evil.Net": 1}},
-        [{"a": "evil.Net"}],
-        "evil.Net",
-        "a . b",
-    ):
-        assert "does not get code imported" in refused({"gamma": value})
-        assert "does not get code imported" in refused(
-            {"classes": ["a.b"], "_instantiator": INSTANTIATOR, "gamma": value}
-        )
-    assert "evil.Net" in refused({"classes": [1, "evil.Net"]})
-    assert "evil.Net" in refused({"classes": "evil.Net"})
-    for value in ("evil.Net", {"class_path": "torch.nn.Linear", "init_args": {"x": "evil.Net"}}):
-        assert "evil.Net" in refused({"network": value})
+
+def test_why_a_class_is_refused() -> None:
+    for value, message in REFUSED:
+        with pytest.raises(CheckpointError, match=re.escape(message)):
+            check_hyperparameters(value, "x.ckpt")
     for harmless in ("0.5", "3.", "mnist_cnn.MLP"):
         check_hyperparameters({"gamma": harmless, "x": [harmless, 1, None]}, "x.ckpt")
 

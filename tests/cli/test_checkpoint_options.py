@@ -1,4 +1,4 @@
-"""Every option of `--checkpoint` and `--figures` works, and what is printed afterwards can be typed."""
+"""Options of `--checkpoint` and `--figures`, and those that choose a class."""
 
 import inspect
 import re
@@ -6,10 +6,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import Fails
+import torch
+from conftest import Capture, Fails, Patch, hint
 from lightning.pytorch.callbacks import ModelCheckpoint
 from test_trainer_options import SMALL, TEST
 
+from mnist_cnn import DigitClassifier
 from mnist_cnn.callbacks.figures import TensorBoardFigures
 from mnist_cnn.cli import main
 
@@ -41,25 +43,51 @@ def test_no_option_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("option", shlex.split(WORKS))
-def test_a_run_with_an_option_is_tested_and_gone_on_with_as_it_says(
-    option: str, tiny: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_with_an_option_is_tested_and_gone_on_with_as_it_says(option: str, tiny: Path, capsys: Capture) -> None:
     main(["fit", *SMALL, "--trainer.max_epochs=2", f"--{option}"])
-    output = capsys.readouterr().out
-    hint = re.search(r"^test it: +python scripts/train.py (test .*)$", output, flags=re.MULTILINE)
-    assert hint, output
-    main([*shlex.split(hint[1]), *TEST[2:]])
+    main([*hint(capsys.readouterr().out), *TEST[2:]])
     assert "errors in 40" in capsys.readouterr().out
     best = option != "checkpoint.save_top_k=0"  # which keeps none
     main(TEST if best else [TEST[0], "--ckpt_path=last", *TEST[2:]])
     assert "errors in 40" in capsys.readouterr().out
 
 
-def test_a_best_one_that_was_not_kept_is_not_looked_for_in_vain(tiny: Path, fails: Fails) -> None:
-    main(["fit", *SMALL, "--checkpoint.save_top_k=0"])
-    assert fails(main, TEST).endswith("kept its best checkpoint: give --ckpt_path=last")
-
-
 @pytest.mark.parametrize("option", FAILS)
 def test_what_cannot_work_ends_in_one_line(option: str, tiny: Path, fails: Fails) -> None:
     assert re.search(FAILS[option], fails(main, ["fit", *SMALL, f"--{option}"]))
+
+
+BLAMED = {
+    "--model.optimizer=SGD --model.optimizer.momentum=-1": "Invalid momentum value",
+    "--model.optimizer=torch.optim.Muon": "Muon only supports 2D",
+    "--model.optimizer=SparseAdam": "SparseAdam does not support dense gradients",
+    "--model.schedule=StepLR --model.schedule.step_size=0": "ZeroDivisionError",
+    "--model.schedule=LRScheduler": "NotImplementedError$",
+    "--model.network=Transformer": "cannot be built .*activation",
+    "--trainer.callbacks+=BackboneFinetuning": "no attribute 'backbone'",
+    "--trainer.callbacks+=EarlyStopping --trainer.callbacks.monitor=val_loss": "val_loss. which is not available",
+    "--trainer.callbacks+=Timer --trainer.callbacks.duration=5": "not a valid duration",
+}
+
+
+@pytest.mark.parametrize("options", BLAMED)
+def test_an_error_in_a_class_names_the_option_that_chose_it(options: str, tiny: Path, fails: Fails) -> None:
+    words = ["fit", *SMALL, *options.split()]
+    if "network" in options:
+        words = [word for word in words if "hidden" not in word]
+    assert re.match(f"error: {re.escape(options)}: .*{BLAMED[options]}", fails(main, words))
+
+
+def test_overfitting_sees_the_same_batch_in_every_epoch(tiny: Path, monkeypatch: Patch) -> None:
+    seen = []
+    training_step = DigitClassifier.training_step
+
+    def noted(self: DigitClassifier, batch: tuple, batch_idx: int) -> torch.Tensor:
+        seen.append(batch[0][:, 0, 0, 0].tolist())
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(DigitClassifier, "training_step", noted)
+    main(["fit", *SMALL, "--trainer.overfit_batches=1", "--trainer.max_epochs=3"])
+    assert len(seen) == 3
+    assert seen[0] == seen[1] == seen[2]
+    assert len(seen[0]) == 40

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import TINY, Cli, Fails, checkpoint, curves
+from conftest import TINY, Capture, Cli, Fails, Patch, checkpoint, curves
 from lightning.pytorch.loggers import TensorBoardLogger
 
 import mnist_cnn
+from mnist_cnn.cli.quick import CONFIGS
 
-CONFIGS = sorted((Path(mnist_cnn.__file__).parent / "configs").glob("*.yaml"))
+PRESETS = sorted(CONFIGS.glob("*.yaml"))
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -23,19 +24,13 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_fast_dev_run_leaves_nothing_behind(cli: Cli) -> None:
-    cli("fit", "--trainer.fast_dev_run=true")
+@pytest.mark.parametrize("config", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_runs_for_a_step_and_leaves_nothing_behind(config: Path, cli: Cli) -> None:
+    cli("fit", "--config", str(config), "--trainer.fast_dev_run=true")
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_preset_runs_for_a_step(config: Path, cli: Cli) -> None:
-    cli("fit", "--config", str(config), "--trainer.fast_dev_run=true")
-
-
-def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
-    cli: Cli, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(cli: Cli, capsys: Capture) -> None:
     cli("fit", *TINY)
     output = capsys.readouterr()
     config = yaml.safe_load(Path("lightning_logs/version_0/config.yaml").read_text())
@@ -73,7 +68,7 @@ def test_a_run_leaves_config_checkpoints_and_events_and_says_what_to_type(
 
 
 def test_test_validate_and_predict_take_the_newest_run(
-    cli: Cli, fails: Fails, mnist_dir: Path, capsys: pytest.CaptureFixture[str]
+    cli: Cli, fails: Fails, mnist_dir: Path, capsys: Capture
 ) -> None:
     cli("fit", "--trainer.max_epochs=1", "--trainer.limit_train_batches=60")
     cli("fit", *TINY)
@@ -113,6 +108,8 @@ def test_test_validate_and_predict_take_the_newest_run(
         rows = list(csv.DictReader(file))
     labels = mnist_cnn.data.files.load("MNIST", mnist_dir, train=False)[1].tolist()
     assert len(rows) == 10_000
+    assert (list(rows[0]), rows[1]["file"]) == (["file", "digits", "confidence"], "MNIST/test/1")
+    assert all(0.1 < float(row["confidence"]) <= 1 for row in rows)
     wrong = sum(int(row["digits"]) != label for row, label in zip(rows, labels, strict=True))
     cli("test", f"--ckpt_path={checkpoint(1, 'last')}")
     assert f"{wrong} errors in 10,000" in capsys.readouterr().out
@@ -120,14 +117,8 @@ def test_test_validate_and_predict_take_the_newest_run(
 
 
 @pytest.mark.parametrize("val_size", [5000, 0])
-def test_a_resumed_run_ends_with_the_same_weights_in_its_own_folder(
-    val_size: int, cli: Cli, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = (
-        "--trainer.limit_train_batches=8",
-        f"--data.val_size={val_size}",
-        "--model.learning_rate=0.002",
-    )
+def test_a_resumed_run_ends_with_the_same_weights_in_its_own_folder(val_size: int, cli: Cli, capsys: Capture) -> None:
+    options = ("--trainer.limit_train_batches=8", f"--data.val_size={val_size}", "--model.learning_rate=0.002")
     cli("fit", *options, "--trainer.max_epochs=3")
     cli("fit", *options, "--trainer.max_epochs=2")
     # Network, learning rate and val_size are remembered; the number of epochs is what is new.
@@ -146,7 +137,7 @@ def test_two_runs_of_a_command_give_the_same_bits(cli: Cli) -> None:
     assert not same_weights(checkpoint(0, "last"), checkpoint(2, "last"))
 
 
-def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: Capture) -> None:
     cli("fit", "--data.val_size=0", "--trainer.max_epochs=2", "--trainer.limit_train_batches=5")
     output = capsys.readouterr()
     assert "nothing was validated" in output.out
@@ -156,7 +147,7 @@ def test_without_validation_best_is_the_last_epoch(cli: Cli, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: Capture) -> None:
     cli("fit", *TINY)
     capsys.readouterr()
     cli("test", "--ckpt_path=best", "--trainer.logger=false")
@@ -172,13 +163,7 @@ def test_two_processes_score_what_one_does(cli: Cli, mnist_dir: Path, capsys: py
     assert scores[0] == scores[1]
 
 
-def test_fit_last_without_a_run_starts_from_the_beginning(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
-    cli("fit", "--ckpt_path=last", *TINY)
-    assert "no earlier run" in capsys.readouterr().out
-    assert checkpoint().exists()
-
-
-def test_runs_that_start_at_once_take_folders_of_their_own(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_that_start_at_once_take_folders_of_their_own(cli: Cli, monkeypatch: Patch) -> None:
     monkeypatch.setattr(TensorBoardLogger, "_get_next_version", lambda self: 0)  # as each would see it
     for _ in range(3):
         cli("fit", *TINY, "--trainer.limit_val_batches=1")

@@ -4,15 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Cli, Fails
+from conftest import Cli, Fails, Patch
 
 from mnist_cnn.cli import main
 
 BAD_ARGUMENTS = [
-    (["frob"], "there is no verb 'frob'"),
-    ([], "a verb is missing"),
     (["fit", "--nope=1"], "unrecognized arguments: --nope=1"),
-    (["fit", "--model.learning_rat=1"], "did you mean --model.learning_rate"),
     (["fit", "--learning_rate=1"], "did you mean --model.learning_rate"),
     (["fit", "--data.augment=Nope"], "--data.augment=Nope: .*give RandomAffine"),
     (["fit", "--model.network=Nope"], "--model.network=Nope: .*give MLP, .* or the import path of your own"),
@@ -20,8 +17,6 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=MLP", "--model.network.hiden=[3]"], "did you mean --model.network.hidden"),
     (["fit", "--trainer.callbacks=EarlyStoping"], r"=EarlyStoping: .*did you mean EarlyStopping\?.*lists the classes"),
     (["fit", "--trainer.callbacks=[EarlyStopping]"], "error: in the config: the class needs more arguments, monitor"),
-    (["fit", "--trainer.callbacks+=SWA"], r"--trainer.callbacks\+=SWA: .*lists the classes"),
-    (["fit", "--data.augment=RandomRotaton"], r"did you mean RandomRotation\?"),
     (["fit", "--data.augment=RandomRotation", "--data.augment.degrees=x"], "degrees=x: give a number or a list"),
     (["fit", "--model.network", "mlp"], r"--model.network=mlp: .*did you mean MLP\?"),
     (["fit", "--model.network=Linear"], r"Give the full class path to avoid ambiguity: torch.nn.Linear, "),
@@ -54,25 +49,13 @@ BAD_ARGUMENTS = [
     (["fit", "--data.pictures=photos"], "fit does not use --data.pictures, only predict"),
     (["fit", "--predictions.output=x.csv"], "fit does not use --predictions.output, only predict"),
     (["test", "--ckpt_path=pretrained", "--model.learning_rate=1"], "test does not use .* only fit"),
-    (["fit", "--model.network=no_module.Net"], "No module named 'no_module'"),
     (["fit", "--model.network=torch.nn.Nope"], "no attribute 'Nope'"),
     (["fit", "--model.network=collections.Counter"], "does not correspond to a subclass of Module"),
-    (
-        ["fit", "--model.network=ConvNet", "--model.network.blocks=[[0]]"],
-        "a list, each item a whole number above 0",
-    ),
-    (
-        ["fit", "--model.network=MLP", "--model.network.dropout=2"],
-        "network.dropout=2: give a number from 0 to 1",
-    ),
-    (
-        ["fit", "--model.network=MLP", "--model.network.scaling=huge"],
-        "network.scaling=huge: give unit, raw or",
-    ),
+    (["fit", "--model.network=ConvNet", "--model.network.blocks=[[0]]"], "a list, each item a whole number above 0"),
+    (["fit", "--model.network=MLP", "--model.network.dropout=2"], "network.dropout=2: give a number from 0 to 1"),
+    (["fit", "--model.network=MLP", "--model.network.scaling=huge"], "network.scaling=huge: give unit, raw or"),
     (["fit", "--data.batch_size=-5"], "--data.batch_size=-5: give a whole number above 0"),
-    (["fit", "--data.batch_size=0"], "--data.batch_size=0"),
     (["fit", "--model.learning_rate=-1"], "--model.learning_rate=-1: give a number above 0"),
-    (["fit", "--model.learning_rate=fast"], "--model.learning_rate=fast"),
     (["fit", "--model.optimizer=lion"], "give adam, adamw, sgd"),
     (["fit", "--data.dataset=CIFAR10"], "FashionMNIST"),
     (["fit", "--data.val_size=-1"], "--data.val_size=-1: give a whole number from 0 to 59,999"),
@@ -86,18 +69,16 @@ BAD_ARGUMENTS = [
     (["fit", "--model.network=TutorialCNN", "--model.network.channels=[16]"], "--model.network.channels"),
     (["test", "--ckpt_path=."], "no checkpoint file '.'"),
     (["test"], "test needs trained weights: add --ckpt_path=pretrained"),
-    (["validate"], "validate needs trained weights"),
-    (["predict"], "predict needs trained weights"),
     (["test", "--ckpt_path=best"], "no run in lightning_logs has a checkpoint yet: train one"),
     (["fit", "--ckpt_path=best"], "no run in lightning_logs"),
     (["fit", "--ckpt_path=pretrained"], "start a new run from them by --model.weights=pretrained"),
-    (["test", "--ckpt_path=missing.ckpt"], "there is no checkpoint file 'missing.ckpt'"),
+    (["test", "--ckpt_path", "checkpoint.ckpt"], "there is no checkpoint file 'checkpoint.ckpt'"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_ARGUMENTS, ids=str)
 def test_bad_arguments_end_in_one_clear_line(
-    arguments: list[str], message: str, fails: Fails, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], message: str, fails: Fails, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["scripts/train.py"])
@@ -109,7 +90,10 @@ def test_bad_arguments_end_in_one_clear_line(
 
 BAD_CONFIGS = {
     b"model: 5": "in the config, model is 5: give its options",
-    b"\xff\xfe\x00": "bad.yaml|config",
+    b"figures: 5": "in the config, figures is 5: give its options",
+    b"checkpoint: null": "in the config, checkpoint is None: give its options",
+    b"seed_everything: null": "--seed_everything=None is out of range",
+    b"\xff\xfe\x00": "the config file cannot be understood: 'utf-8' codec",
     b"{": "bad.yaml|config",
     b"nope: 1": "an option that is none, nope",
     b"{data: {val_size: 0.1}}": "in the config, data.val_size.*: give a whole number from 0 to 59,999",

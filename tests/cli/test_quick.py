@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import Capture, Patch
 
 import mnist_cnn
 from mnist_cnn.cli import main
@@ -27,7 +28,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("words", "status", "pattern"), ANSWERS, ids=str)
-def test_answers(words: list[str], status: int, pattern: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers(words: list[str], status: int, pattern: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stop:
         answer(words)
     assert stop.value.code == status
@@ -48,7 +49,7 @@ def test_they_need_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_each_preset_has_a_line_that_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_preset_has_a_line_that_fits_a_terminal(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         answer(["presets"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
@@ -56,9 +57,7 @@ def test_each_preset_has_a_line_that_fits_a_terminal(capsys: pytest.CaptureFixtu
     assert all(30 < len(line) <= 100 and line.endswith(".") for line in lines)
 
 
-def test_a_preset_by_name_and_a_file_of_that_name_wins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_preset_by_name_and_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
 
     def printed(*words: str) -> dict:
@@ -69,5 +68,7 @@ def test_a_preset_by_name_and_a_file_of_that_name_wins(
     assert config_file("fast") == str(CONFIGS / "fast.yaml")
     assert printed("--config", "fast")["model"]["optimizer"] == "muon"
     assert printed("--config=fast", "--model.momentum=0.5")["model"]["momentum"] == 0.5
+    text = "model:\n  momentum: 0.25\n# longer than the name of a file" + 300 * "."
+    assert printed(f"--config={text}")["model"]["momentum"] == 0.25
     Path("fast").write_text("model:\n  optimizer: sgd\n")
     assert printed("-c", "fast")["model"]["optimizer"] == "sgd"

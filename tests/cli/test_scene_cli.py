@@ -1,12 +1,11 @@
 """The tasks that learn from scenes, on the command line."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Cli, Fails, curves
+from conftest import Capture, Cli, Fails, Patch, curves, hint
 
 from mnist_cnn.checkpoints import PRETRAINED
 from mnist_cnn.scenes import arrangement
@@ -15,16 +14,13 @@ DATA = ("--data.glyphs=120", "--data.scenes=8", "--data.val_scenes=4", "--data.b
 TINY = (*DATA, "--model.warmup=0.4", "--trainer.limit_val_batches=1")
 
 
-def test_a_detector_is_trained_goes_on_and_is_tested(
-    cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_detector_is_trained_goes_on_and_is_tested(cli: Cli, fails: Fails, capsys: Capture) -> None:
     fit = ("fit", "--config=detector", *TINY)
     cli(*fit, "--trainer.max_epochs=2", "--trainer.limit_train_batches=1", "--figures.scenes=4")
     output = capsys.readouterr().out
     assert "network: DetectorNet, 402,262 parameters" in output
     assert re.search(r"^epoch 2/2: accuracy/val .*%, f_score/val .*%$", output, re.MULTILINE)
-    hint = re.search(r"^test it: +python scripts/train.py (.*)$", output, flags=re.MULTILINE)
-    assert hint
+    words = hint(output)
     assert "see it:     tensorboard --logdir lightning_logs" in output
     run = Path("lightning_logs/version_0")
     first = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
@@ -35,7 +31,7 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
     assert tags["images"] == ["scenes/val"]
     drawn = events.Images("scenes/val")[-1]
     assert drawn.height * 3 > drawn.width  # two rows of tiles twice as wide as high: three, and the fourth
-    cli(*shlex.split(hint[1]))  # the sizes of the data are remembered
+    cli(*words)  # the sizes of the data are remembered
     output = capsys.readouterr().out
     assert re.search(r"best.ckpt \(epoch \d, validation F-score \d.*, a trial with 1 of 2 batches an epoch\)", output)
     assert "f_score/test" in output
@@ -50,25 +46,23 @@ def test_a_detector_is_trained_goes_on_and_is_tested(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_mistake_in_a_kind_of_scene_keeps_its_traceback(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, workers: int
-) -> None:
+def test_a_mistake_in_a_kind_of_scene_keeps_its_traceback(cli: Cli, monkeypatch: Patch, workers: int) -> None:
     monkeypatch.setattr(arrangement, "KINDS", ((0.5, 0.5, arrangement._row, 1.0),))
     with pytest.raises(ValueError, match="robabilities"):
         cli("fit", "--config=detector", *TINY, f"--data.num_workers={workers}", "--trainer.max_epochs=1")
 
 
-def test_a_recognizer_is_trained_and_tested(cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recognizer_is_trained_and_tested(cli: Cli, fails: Fails, capsys: Capture) -> None:
     cli("fit", "--config=recognizer", *TINY, "--trainer.max_epochs=1")
     output = capsys.readouterr().out
     assert "network: RecognizerNet, 247,675 parameters" in output
     assert re.search(r"^best accuracy: \d[\d.]*%$", output, re.MULTILINE)
-    hint = re.search(r"^test it: +python scripts/train.py (test --task=recognizer .*)$", output, flags=re.MULTILINE)
-    assert hint
+    words = hint(output)
+    assert words[:2] == ["test", "--task=recognizer"]
     tags = curves(raw=True).Tags()
     assert {"loss/val", "accuracy/val"} <= set(tags["scalars"])
     assert tags["images"] == ["rows/val"]
-    cli(*shlex.split(hint[1]))
+    cli(*words)
     assert "accuracy/test" in capsys.readouterr().out
     cli("test", "--task=recognizer", "--ckpt_path=pretrained", *DATA)
     assert "of 4 scenes" in capsys.readouterr().out
@@ -103,15 +97,15 @@ FAILS = {
 }
 
 
-def test_its_options_work_or_end_in_one_line(cli: Cli, fails: Fails, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_options_work_or_end_in_one_line(cli: Cli, fails: Fails, capsys: Capture) -> None:
     fit = ("fit", "--config=detector", *TINY, "--trainer.max_epochs=1")
     for option in WORKS.split():
         cli(*fit, f"--{option}")
         output = capsys.readouterr().out
         keeps = not re.search("fast_dev_run|barebones|enable_checkpointing=false", option)
-        hint = re.search(r"^test it: +python scripts/train.py (test .*)$", output, flags=re.MULTILINE)
-        assert bool(hint) == keeps, (option, output)
-        assert not hint or Path(shlex.split(hint[1])[2].partition("=")[2]).is_file(), (option, output)
+        words = hint(output)
+        assert bool(words) == keeps, (option, output)
+        assert not words or Path(words[2].partition("=")[2]).is_file(), (option, output)
         validated = not re.search("limit_val_batches=0|val_scenes=0|max_steps|fast_dev_run|barebones", option)
         assert ("best F-score: " in output or "last F-score: " in output) == validated, (option, output)
     cli("test", *DATA, "--task=detector", "--ckpt_path=pretrained", "--trainer.barebones=true")

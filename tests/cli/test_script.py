@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from conftest import Fails
+from conftest import Capture, Fails
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from mnist_cnn.cli.script import run_script
@@ -93,7 +93,7 @@ def test_a_wrong_word_is_one_line(typed: list[str], message: str, fails: Fails) 
     assert "--config is missing" in fails(run_script, open_ended, ["--members=2"])
 
 
-def test_help_is_the_docstrings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_the_docstrings(capsys: Capture) -> None:
     with pytest.raises(SystemExit, match="0"):
         run_script(whole, ["--help"])
     printed = capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Patch
 from PIL import Image
 from served import png, request, running
 
@@ -74,6 +75,10 @@ def test_what_cannot_be_kept_leaves_nothing(port: int, folder: Path) -> None:
     status, _, answer = request(port, "POST", "/keep?digits=1", png(sheet(0)))
     assert (status, answer["error"]) == (503, "this cannot be kept: Is a directory")
     assert (folder / "labels.csv").read_text() == "file,digits\n"
+    (folder / "labels.csv").unlink()
+    (folder / "labels.csv").mkdir()
+    status, _, answer = request(port, "GET", "/state")
+    assert (status, answer["error"]) == (503, "this cannot be kept: Is a directory")
 
 
 def test_a_photo_is_kept_upright_and_without_its_place(folder: Path) -> None:
@@ -88,7 +93,7 @@ def test_a_photo_is_kept_upright_and_without_its_place(folder: Path) -> None:
         assert not image.getexif()
 
 
-def test_number_and_size_are_limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_and_size_are_limited(folder: Path, monkeypatch: Patch) -> None:
     kept = Kept(folder)
     kept.add(png(sheet(0)), "1")
     for limit, value in (("MOST_PICTURES", 1), ("MOST_BYTES", 4000)):

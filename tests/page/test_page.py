@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import Patch
 from drawn import enlarged, finished, on_paper
 from served import Fixed, png, request, running, untrained
 
@@ -99,9 +100,7 @@ def test_many_at_once_get_their_own_answers(port: int, digits: torch.Tensor) -> 
     assert answers == expected
 
 
-def test_the_network_is_chosen_while_it_runs(
-    tmp_path: Path, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_network_is_chosen_while_it_runs(tmp_path: Path, picture: np.ndarray, monkeypatch: Patch) -> None:
     monkeypatch.setattr(networks, "_load", lambda file, own: torch.load(file, weights_only=False))
 
     def constant(digit: int) -> torch.nn.Module:

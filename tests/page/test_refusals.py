@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Fails
+from conftest import Fails, Patch
 from served import Fixed, png, request, running, untrained
 
 from mnist_cnn.page import app, server
@@ -51,7 +51,7 @@ def test_what_is_no_picture_is_named_in_one_line(port: int, content: bytes, reas
     assert "\n" not in answer["error"]
 
 
-def test_uploads_have_a_limit(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_have_a_limit(port: int, monkeypatch: Patch) -> None:
     monkeypatch.setattr(app, "MOST_BYTES", 2**20)
     for body in (bytes(2**20 + 1), iter([bytes(2**19)] * 3)):  # with its length, and in chunks without
         status, _, answer = request(port, "POST", "/read", body)
@@ -108,13 +108,14 @@ def test_on_all_addresses_it_answers_to_figures_and_to_no_other_name() -> None:
 
 
 def test_what_keeps_it_from_starting_is_said_in_one_line(
-    fails: Fails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, port: int
+    fails: Fails, monkeypatch: Patch, tmp_path: Path, port: int
 ) -> None:
     def start(*options: str) -> None:
         server.main(["--no-open", *options])
 
     monkeypatch.chdir(tmp_path)
     assert "train one with fit" in fails(start, "--ckpt_path=best")
+    assert "no checkpoint file 'xxx" in fails(start, f"--ckpt_path={300 * 'x'}")
     assert "give a number from 0 to 65535" in fails(start, "--port=70000")
     assert "unrecognized arguments" in fails(start, "--prot=1")
     Path("text.ckpt").write_text("text")
