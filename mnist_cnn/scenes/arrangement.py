@@ -8,7 +8,7 @@ import numpy as np
 
 from mnist_cnn.scenes.doodles import draw_doodles
 from mnist_cnn.scenes.forms import cells, form, note, number
-from mnist_cnn.scenes.marks import draw_dot, draw_operator
+from mnist_cnn.scenes.marks import draw_divider, draw_dot, draw_operator
 from mnist_cnn.scenes.pool import Hand, Pool, Rng
 from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.words import print_words, write_words
@@ -78,14 +78,16 @@ def _line(
     """A row of digits, from overlapping to three digits' widths apart, rising, bent, with signs between them."""
     side = sheet.side
     gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
-    spacing, wander = rng.choice(3, p=[0.38, 0.41, 0.21]), rng.uniform(0, 0.1)
+    spacing, wander = rng.choice(3, p=[0.44, 0.36, 0.2]), rng.uniform(0, 0.1)
     gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.65  # from ink to ink, not from box to box
     # A thin one is lost most easily beside another digit; and strokes alone are a number, too: 1, 11.
-    ones = rng.choice((0.25, 0.0)) if is_tight else rng.choice((0.8, 0.0), p=(0.08, 0.92))
+    ones = rng.choice((0.35, 0.0)) if is_tight else rng.choice((0.8, 0.0), p=(0.08, 0.92))
     bow = rng.normal(0, 0.1) if slope is None else 0.0
     squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))  # some hands are very narrow or very wide
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
+    is_divided = rng.random() < 0.15  # as dates are
+    signs = rng.uniform(0.15, 0.4) if is_divided else signs
     x = rng.uniform(-size, side * 0.4) if start is None else start
     ends = (side, rng.uniform(side * 0.4, side), max(0.0, x) + rng.uniform(0.3, 3) * size)  # the last: a short number
     if rng.random() < 0.15:  # a line of a sum
@@ -99,7 +101,7 @@ def _line(
         away = (x - side / 2) / side
         y = top + (slope * away + bow * away * away) * side + rng.normal(0, wander / 2) * size
         if rng.random() < signs:
-            width, goes_on = _sign(sheet, hand, x, y, size, rng)
+            width, goes_on = _sign(sheet, hand, x, y, size, rng, is_divided)
             x += width
             link = link if goes_on else -1
         else:
@@ -127,8 +129,8 @@ def _line(
 
 def _sizes(rng: Rng) -> Callable[[int], float]:
     """How high somebody writes each digit, of the row's height: all alike, some always smaller, or each by chance."""
-    kind, heights = rng.choice(3, p=(0.72, 0.14, 0.14)), rng.uniform(0.4, 1.1, 10)
-    return (lambda _: 1.0, heights.__getitem__, lambda _: rng.uniform(0.4, 1.1))[kind]
+    kind, heights = rng.choice(3, p=(0.72, 0.14, 0.14)), rng.uniform(0.35, 1.1, 10)
+    return (lambda _: 1.0, heights.__getitem__, lambda _: rng.uniform(0.35, 1.1))[kind]
 
 
 def _goes_on(usual: float, gap: float) -> int:
@@ -138,8 +140,10 @@ def _goes_on(usual: float, gap: float) -> int:
     return 1 if gap < max(0.8, 1.7 * usual + 0.2) else -1
 
 
-def _sign(sheet: Sheet, hand: Hand, x: float, y: float, size: float, rng: Rng) -> tuple[int, bool]:
+def _sign(sheet: Sheet, hand: Hand, x: float, y: float, size: float, rng: Rng, is_divider: bool) -> tuple[int, bool]:
     """A sign between digits: its width, and whether the number may go on after it."""
+    if is_divider:
+        return draw_divider(sheet.written, x, y, size, hand.width, rng), True
     kind = rng.choice(3, p=(0.35, 0.45, 0.2))
     if kind == 0:
         return draw_dot(sheet.written, x, y + size * rng.choice((0.5, 0.9)), size, rng), True

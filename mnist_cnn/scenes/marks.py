@@ -1,4 +1,4 @@
-"""Small signs between digits: points, commas and dashes, and those of arithmetic."""
+"""Small signs between digits: points, commas and dashes, those of arithmetic, strokes and brackets."""
 
 from typing import Any
 
@@ -57,3 +57,27 @@ def draw_operator(written: NDArray[Any], x: float, y: float, size: float, pen: f
         start, stop = np.rint(ends).astype(int).tolist()
         cv2.line(written, start, stop, 1.0, thick, cv2.LINE_AA)
     return round(2 * half)
+
+
+def draw_divider(written: NDArray[Any], x: float, y: float, size: float, pen: float, rng: Rng) -> int:
+    """Draws a stroke as in 3/4, a bracket or a bar; returns its width. What tells them from a 1 is how long they are.
+
+    Args:
+        written: Float [side, side], changed in place.
+        x: Of its left end, in pixels.
+        y: Of the top of the row.
+        size: Height of the digits.
+        pen: Width of the strokes, as a share of that height.
+        rng: Of all that is left to chance.
+    """
+    kind = rng.choice(3, p=(0.6, 0.3, 0.1))
+    long, thick = size * rng.uniform(1.15, 1.75), max(1, round(size * pen * rng.uniform(0.7, 1.1)))
+    lean = (rng.uniform(0.25, 0.9), rng.normal(0, 0.08), rng.normal(0, 0.04))[kind]
+    bow = rng.normal(0, 0.02) if kind != 1 else rng.choice((-1, 1)) * rng.uniform(0.1, 0.25)
+    down = np.linspace(0, 1, 12)
+    across = (1 - down) * lean + 4 * bow * down * (1 - down)
+    across -= across.min()
+    top = y + (size - long) * rng.uniform(0.2, 0.9)
+    points = np.stack((x + across * long, top + down * long), axis=1)
+    cv2.polylines(written, [np.rint(points * 16).astype(np.int32)], False, 1.0, thick, cv2.LINE_AA, 4)
+    return round(float(across.max()) * long) + thick

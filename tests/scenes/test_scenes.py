@@ -215,6 +215,16 @@ def test_a_tilted_sheet_has_its_digits_in_new_boxes(angle: float) -> None:
         assert 20 < digit.width < 20 + 40 * abs(math.sin(angle)) + 2
 
 
+def test_strokes_of_dates_are_higher_than_digits() -> None:
+    for seed in range(60):
+        written = np.zeros((200, 200), np.float32)
+        width = marks.draw_divider(written, 60, 80, 40, 0.1, np.random.default_rng(seed))
+        rows, columns = np.nonzero(written > 0.5)
+        assert np.ptp(rows) > 1.1 * 40
+        assert columns.min() >= 55
+        assert columns.max() <= 60 + width + 2
+
+
 def test_rows_upside_down_are_none_but_only_those_that_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     turned: list[tuple[int, int]] = []
     monkeypatch.setattr(
