@@ -8,7 +8,7 @@ import numpy as np
 
 from mnist_cnn.scenes.doodles import draw_doodles
 from mnist_cnn.scenes.forms import cells, form, note, number
-from mnist_cnn.scenes.marks import draw_divider, draw_dot, draw_operator
+from mnist_cnn.scenes.marks import draw_colon, draw_divider, draw_dot, draw_operator
 from mnist_cnn.scenes.pool import Hand, Pool, Rng
 from mnist_cnn.scenes.sheet import Sheet
 from mnist_cnn.scenes.words import print_words, write_words
@@ -86,7 +86,7 @@ def _line(
     squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))  # some hands are very narrow or very wide
     slope = rng.normal(0, 0.1) if slope is None else slope
     signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
-    is_divided = rng.random() < 0.15  # as dates are
+    is_divided = rng.random() < 0.15  # as dates and times are
     signs = rng.uniform(0.15, 0.4) if is_divided else signs
     x = rng.uniform(-size, side * 0.4) if start is None else start
     ends = (side, rng.uniform(side * 0.4, side), max(0.0, x) + rng.uniform(0.3, 3) * size)  # the last: a short number
@@ -143,7 +143,8 @@ def _goes_on(usual: float, gap: float) -> int:
 def _sign(sheet: Sheet, hand: Hand, x: float, y: float, size: float, rng: Rng, is_divider: bool) -> tuple[int, bool]:
     """A sign between digits: its width, and whether the number may go on after it."""
     if is_divider:
-        return draw_divider(sheet.written, x, y, size, hand.width, rng), True
+        draw = draw_colon if rng.random() < 0.25 else draw_divider
+        return draw(sheet.written, x, y, size, hand.width, rng), True
     kind = rng.choice(3, p=(0.35, 0.45, 0.2))
     if kind == 0:
         return draw_dot(sheet.written, x, y + size * rng.choice((0.5, 0.9)), size, rng), True

@@ -1,4 +1,4 @@
-"""Small signs between digits: points, commas and dashes, those of arithmetic, strokes and brackets."""
+"""Small signs between digits: points, commas and dashes, those of arithmetic, colons, strokes and brackets."""
 
 from typing import Any
 
@@ -57,6 +57,25 @@ def draw_operator(written: NDArray[Any], x: float, y: float, size: float, pen: f
         start, stop = np.rint(ends).astype(int).tolist()
         cv2.line(written, start, stop, 1.0, thick, cv2.LINE_AA)
     return round(2 * half)
+
+
+def draw_colon(written: NDArray[Any], x: float, y: float, size: float, pen: float, rng: Rng) -> int:
+    """Draws two points, one above the other, beside digits of a size in pixels; returns its width.
+
+    Args:
+        written: Float [side, side], changed in place.
+        x: Of its left end, in pixels.
+        y: Of the top of the row.
+        size: Height of the digits.
+        pen: Width of the strokes, as a share of that height.
+        rng: Of all that is left to chance.
+    """
+    thick = max(2, round(size * pen * rng.uniform(0.9, 1.6)))
+    lean, long = rng.normal(0, 0.04), rng.uniform(0, 0.06)
+    for down in (rng.uniform(0.15, 0.4), rng.uniform(0.7, 0.95)):
+        across, top = round(x + thick / 2 - lean * down * size), y + down * size
+        cv2.line(written, (across, round(top)), (across, round(top + long * size)), 1.0, thick, cv2.LINE_AA)
+    return thick + 2
 
 
 def draw_divider(written: NDArray[Any], x: float, y: float, size: float, pen: float, rng: Rng) -> int:

@@ -1,5 +1,6 @@
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -223,6 +224,16 @@ def test_strokes_of_dates_are_higher_than_digits() -> None:
         assert np.ptp(rows) > 1.1 * 40
         assert columns.min() >= 55
         assert columns.max() <= 60 + width + 2
+
+
+def test_a_colon_is_two_points_within_the_height_of_the_digits() -> None:
+    for seed in range(60):
+        written = np.zeros((200, 200), np.float32)
+        width = marks.draw_colon(written, 60, 80, 40, 0.1, np.random.default_rng(seed))
+        assert cv2.connectedComponents((written > 0.5).astype(np.uint8))[0] == 3  # with the paper
+        rows, columns = np.nonzero(written > 0.5)
+        assert 76 <= rows.min() < 100 < rows.max() <= 126
+        assert np.ptp(columns) < 1.5 * width
 
 
 def test_rows_upside_down_are_none_but_only_those_that_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
