@@ -128,9 +128,14 @@ def _line(
 
 
 def _sizes(rng: Rng) -> Callable[[int], float]:
-    """How high somebody writes each digit, of the row's height: all alike, some always smaller, or each by chance."""
-    kind, heights = rng.choice(3, p=(0.72, 0.14, 0.14)), rng.uniform(0.35, 1.1, 10)
-    return (lambda _: 1.0, heights.__getitem__, lambda _: rng.uniform(0.35, 1.1))[kind]
+    """How high somebody writes each digit, of the row's height: all alike, some smaller, any by chance, or 0 small."""
+    kind, heights, zero = rng.choice(4, p=(0.65, 0.12, 0.12, 0.11)), rng.uniform(0.35, 1.1, 10), rng.uniform(0.27, 0.6)
+    return (
+        lambda _: 1.0,
+        heights.__getitem__,
+        lambda _: rng.uniform(0.35, 1.1),
+        lambda digit: 1.0 if digit else zero,
+    )[kind]
 
 
 def _goes_on(usual: float, gap: float) -> int:
