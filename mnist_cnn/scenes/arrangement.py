@@ -85,9 +85,8 @@ def _line(
     bow = rng.normal(0, 0.1) if slope is None else 0.0
     squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))  # some hands are very narrow or very wide
     slope = rng.normal(0, 0.1) if slope is None else slope
-    signs = rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     is_divided = rng.random() < 0.15  # as dates and times are
-    signs = rng.uniform(0.15, 0.4) if is_divided else signs
+    signs = rng.uniform(0.15, 0.4) if is_divided else rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     x = rng.uniform(-size, side * 0.4) if start is None else start
     ends = (side, rng.uniform(side * 0.4, side), max(0.0, x) + rng.uniform(0.3, 3) * size)  # the last: a short number
     if rng.random() < 0.15:  # a line of a sum
@@ -102,8 +101,7 @@ def _line(
         y = top + (slope * away + bow * away * away) * side + rng.normal(0, wander / 2) * size
         if rng.random() < signs:
             width, goes_on = _sign(sheet, hand, x, y, size, rng, is_divided)
-            x += width
-            link = link if goes_on else -1
+            x, link = x + width, link if goes_on else -1
         else:
             glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
             height = size * share(glyph.label) * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
