@@ -66,74 +66,92 @@ def _words(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
 def _alone(sheet: Sheet, hand: Hand, size: float, rng: Rng) -> None:
     """One digit or sign, and now and then another digit that may reach beyond the sheet."""
     side = sheet.side
-    glyph = hand.take_one(rng) if rng.random() < 0.1 else hand.take(rng, rng.random() < 0.15)
+    glyph = hand.take_label(1, rng) if rng.random() < 0.1 else hand.take(rng, rng.random() < 0.15)
     sheet.put(glyph, rng.uniform(0, side - size * 0.6), rng.uniform(0, side - size), size)
     if rng.random() < 0.2:
         sheet.put(hand.take(rng), rng.uniform(-size, side), rng.uniform(-size, side), size * rng.uniform(0.7, 1.3))
+
+
+class _Style:
+    """How somebody writes a row."""
+
+    def __init__(self, rng: Rng) -> None:
+        """Chooses all of it."""
+        gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
+        spacing = rng.choice(3, p=(0.44, 0.36, 0.2))
+        self.gap, self.is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.65
+        """Between digits, in heights: from box to box, in tight rows from ink to ink."""
+        self.wander = rng.uniform(0, 0.1)
+        """How far off heights, gaps and the base line are."""
+        self.squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))
+        """How wide digits are: some hands are very narrow or very wide."""
+        self.is_divided = rng.random() < 0.25
+        """Whether signs are those of dates and times."""
+        self.signs = rng.uniform(0.15, 0.4) if self.is_divided else rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
+        """How often a sign stands in place of a digit."""
+        self.is_joined = rng.random() < 0.08
+        """Whether the pen stays on the paper from digit to digit."""
+        self.level = rng.choice((0.5, rng.uniform(0.4, 1.1)))
+        """Where in the row a small digit stands: 0 is the top, 1 the base line."""
+        sizes, heights, zero = (
+            rng.choice(4, p=(0.63, 0.1, 0.12, 0.15)),
+            rng.uniform(0.35, 1.1, 10),
+            rng.uniform(0.27, 0.6),
+        )
+        kinds = (
+            lambda _: 1.0,
+            heights.__getitem__,
+            lambda _: rng.uniform(0.35, 1.1),
+            lambda digit: 1.0 if digit else zero,
+        )
+        self.share: Callable[[int], float] = kinds[sizes]
+        """How high each digit is, of the row's height: all alike, some smaller, any by chance, or 0 small."""
+        # A thin one is lost most easily beside another digit; and strokes alone are a number, too: 1, 11.
+        ones = rng.choice((0.35, 0.0)) if self.is_tight else rng.choice((0.8, 0.0), p=(0.08, 0.92))
+        self.favourite, self.often = (0, 0.35) if sizes == 3 else (1, float(ones))
+        """A digit that comes more often than others, and how often."""
 
 
 def _line(
     sheet: Sheet, hand: Hand, size: float, top: float, rng: Rng, start: float | None = None, slope: float | None = None
 ) -> None:
     """A row of digits, from overlapping to three digits' widths apart, rising, bent, with signs between them."""
-    side = sheet.side
-    gaps = (rng.uniform(-0.14, 0.04), rng.uniform(0.04, 0.45), rng.uniform(0.45, 2.2))
-    spacing, wander = rng.choice(3, p=[0.44, 0.36, 0.2]), rng.uniform(0, 0.1)
-    gap, is_tight = gaps[spacing], spacing == 0 and rng.random() < 0.65  # from ink to ink, not from box to box
-    # A thin one is lost most easily beside another digit; and strokes alone are a number, too: 1, 11.
-    ones = rng.choice((0.35, 0.0)) if is_tight else rng.choice((0.8, 0.0), p=(0.08, 0.92))
+    side, style = sheet.side, _Style(rng)
     bow = rng.normal(0, 0.1) if slope is None else 0.0
-    squeeze = np.exp(rng.normal(0, 0.4 if rng.random() < 0.2 else 0.2))  # some hands are very narrow or very wide
     slope = rng.normal(0, 0.1) if slope is None else slope
-    is_divided = rng.random() < 0.15  # as dates and times are
-    signs = rng.uniform(0.15, 0.4) if is_divided else rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0
     x = rng.uniform(-size, side * 0.4) if start is None else start
     ends = (side, rng.uniform(side * 0.4, side), max(0.0, x) + rng.uniform(0.3, 3) * size)  # the last: a short number
     if rng.random() < 0.15:  # a line of a sum
         x += draw_operator(sheet.written, x, top, size, hand.width, rng) + size * rng.uniform(0.05, 1.0)
     end = ends[rng.choice(3, p=(0.55, 0.3, 0.15))]
-    joined, last = rng.random() < 0.08, None  # the pen stays on the paper from digit to digit
-    share = _sizes(rng)
-    level = rng.choice((0.5, rng.uniform(0.4, 1.1)))  # of a small digit in its row: 0 is the top, 1 the base line
-    link, before = 1, len(sheet.digits)
+    link, before, last = 1, len(sheet.digits), None
     while x < end:
         away = (x - side / 2) / side
-        y = top + (slope * away + bow * away * away) * side + rng.normal(0, wander / 2) * size
-        if rng.random() < signs:
-            width, goes_on = _sign(sheet, hand, x, y, size, rng, is_divided)
+        y = top + (slope * away + bow * away * away) * side + rng.normal(0, style.wander / 2) * size
+        if rng.random() < style.signs:
+            width, goes_on = _sign(sheet, hand, x, y, size, rng, style.is_divided)
             x, link = x + width, link if goes_on else -1
         else:
-            glyph = hand.take_one(rng) if rng.random() < ones else hand.take(rng)
-            height = size * share(glyph.label) * rng.uniform(1 - 2 * wander, 1 + 2 * wander)
-            y += (size - height) * level
-            if joined and last is not None:
+            glyph = hand.take_label(style.favourite, rng) if rng.random() < style.often else hand.take(rng)
+            height = size * style.share(glyph.label) * rng.uniform(1 - 2 * style.wander, 1 + 2 * style.wander)
+            y += (size - height) * style.level
+            if style.is_joined and last is not None:
                 knee = (round(x + 0.2 * size), round(y + height * rng.uniform(0.05, 0.5)))
                 cv2.line(sheet.written, last, knee, 1.0, max(1, round(0.05 * size)), cv2.LINE_AA)
-            if is_tight and last is not None:
-                x += gap * size / 2 - sheet.room(glyph, x, y, height, squeeze)
+            if style.is_tight and last is not None:
+                x += style.gap * size / 2 - sheet.room(glyph, x, y, height, style.squeeze)
             if last is not None:
                 sheet.digits[-1].joined = link
-            x += sheet.put(glyph, x, y, height, squeeze)
+            x += sheet.put(glyph, x, y, height, style.squeeze)
             link = 1
             last = (round(x - 0.25 * size), round(y + height * rng.uniform(0.75, 0.97)))
-        x += size * (gap + rng.normal(0, wander / 2))
+        x += size * (style.gap + rng.normal(0, style.wander / 2))
         if rng.random() < 0.06:
             more = rng.uniform(0.5, 2)
             x += size * more
-            link = _goes_on(gap, gap + more)
+            link = _goes_on(style.gap, style.gap + more)
     if end < side and len(sheet.digits) > before:
         sheet.digits[-1].joined = 0
-
-
-def _sizes(rng: Rng) -> Callable[[int], float]:
-    """How high somebody writes each digit, of the row's height: all alike, some smaller, any by chance, or 0 small."""
-    kind, heights, zero = rng.choice(4, p=(0.65, 0.12, 0.12, 0.11)), rng.uniform(0.35, 1.1, 10), rng.uniform(0.27, 0.6)
-    return (
-        lambda _: 1.0,
-        heights.__getitem__,
-        lambda _: rng.uniform(0.35, 1.1),
-        lambda digit: 1.0 if digit else zero,
-    )[kind]
 
 
 def _goes_on(usual: float, gap: float) -> int:

@@ -44,7 +44,7 @@ class Hand:
         low, high = max(0.0, self.pen - self.spread), min(1.0, self.pen + self.spread)
         return shelf[min(len(shelf) - 1, int(rng.uniform(low, high) * len(shelf)))]
 
-    def take_one(self, rng: Rng) -> Glyph:
-        """A one, if it comes soon; else another digit."""
+    def take_label(self, label: int, rng: Rng) -> Glyph:
+        """A digit of one kind, if it comes soon; else another one."""
         drawn = (self.take(rng) for _ in range(30))
-        return next((glyph for glyph in drawn if glyph.label == 1), self.take(rng))
+        return next((glyph for glyph in drawn if glyph.label == label), self.take(rng))

@@ -98,7 +98,7 @@ def test_holes_of_a_binder_hide_no_digit() -> None:
 
 def test_ones_can_be_asked_for(pool: Pool) -> None:
     rng = np.random.default_rng(0)
-    labels = [pool.hand(rng).take_one(rng).label for _ in range(200)]
+    labels = [pool.hand(rng).take_label(1, rng).label for _ in range(200)]
     assert labels.count(1) > 150
 
 
