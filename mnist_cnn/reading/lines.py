@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Boxes = NDArray[np.float32]
 """Left, top, right, bottom in pixels, [N, 4]."""
 
-ALIKE = 3.0
+ALIKE = 3.6
 """How many times as high as its neighbour in a row a digit may be."""
 DRIFT = 0.55
 """How far beside its neighbour's a digit's middle may be, above or below, in heights."""

@@ -10,12 +10,18 @@ from torch import Tensor
 
 from mnist_cnn.networks import DIGITS
 from mnist_cnn.networks.recognizer import likelihood
-from mnist_cnn.reading.detection import Digits
+from mnist_cnn.reading.detection import BESIDE, Digits
 from mnist_cnn.reading.pictures import Opened, Picture
 from mnist_cnn.reading.results import Reading, Row, joined
 
 VOTES = (0.51, 0.6)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
+CERTAIN = 0.97
+"""Score from which on a digit of a row is surely one."""
+DOUBTFUL = 4
+"""How many digits of a row may be none, at most: the least sure ones."""
+SELDOM = BESIDE / (1 - BESIDE)
+"""How seldom what is found beside digits is none, by its score alone: at the lowest score both are as likely."""
 
 
 @dataclass(frozen=True)
@@ -64,33 +70,44 @@ class Sighting:
         first, *rest = [
             list(one._rows(opened.factor, part, votes, classes)) for one, part in zip(sightings, parts, strict=True)
         ]
-        looks = [[[row]] for row in first]
+        looks = [[answers] for answers in first]
         for (k, _), rows in zip(self.again, rest, strict=True):
-            looks[k].append(rows)
+            looks[k].append([answer for answers in rows for answer in answers])
         upright = np.ascontiguousarray(np.rot90(opened.pixels, self.turns))
         steps = self.steps if votes and self.steps else [None] * len(looks)
-        rows = [_agreed(*both) for both in zip(looks, steps, strict=True)]
-        return Reading(rows, opened._replace(pixels=upright), self.turns)
+        agreed = [_agreed(*both) for both in zip(looks, steps, strict=True)]
+        return Reading(agreed, opened._replace(pixels=upright), self.turns)
 
     def _rows(
         self, factor: float, probabilities: NDArray[np.floating], votes: bool, classes: Sequence[str]
-    ) -> Iterator[Row]:
+    ) -> Iterator[list[Row]]:
+        """The answers for each row: all that was found, and what is left without digits that may be none."""
         if votes:
             probabilities = voted(probabilities, self.digits.probabilities)
-        answers = probabilities.argmax(axis=1)
+        names = [classes[k] for k in probabilities.argmax(axis=1)]
         confidences = (probabilities.max(axis=1) * self.digits.scores).astype(np.float32)
         boxes = self.digits.boxes * np.float32(factor)
-        start = 0
-        for length, sure in zip(self.lengths, self.sureness, strict=True):
-            part = slice(start, start + length)
-            start += length
-            text = joined([classes[k] for k in answers[part]])
-            whole = float(confidences[part].prod() * sure)
-            yield Row(text, whole, confidences[part], boxes[part], self.images[part])
+        ends = itertools.pairwise(np.cumsum([0, *self.lengths]))
+        for (start, end), sure in zip(ends, self.sureness, strict=True):
+            answers = []
+            for out, chance in _left_out(self.digits.scores[start:end]):
+                which = [k for k in range(start, end) if k - start not in out]
+                whole = float(confidences[which].prod() * sure * chance)
+                text = joined([names[k] for k in which])
+                answers.append(Row(text, whole, confidences[which], boxes[which], self.images[which]))
+            yield answers
+
+
+def _left_out(scores: NDArray[np.float32]) -> Iterator[tuple[tuple[int, ...], float]]:
+    """Which digits of a row may be none, and how likely it is: first that all are digits, then that some are not."""
+    doubtful = [k for k in np.argsort(scores)[:DOUBTFUL].tolist() if scores[k] < CERTAIN]
+    for count in range(min(len(doubtful), len(scores) - 1) + 1):
+        for out in itertools.combinations(doubtful, count):
+            yield out, float((SELDOM * (1 - scores[list(out)])).prod())
 
 
 def _agreed(looks: list[list[Row]], steps: Tensor | None) -> Row:
-    """The likeliest of the answers that several looks at a row gave, one each or none, by its mean confidence.
+    """The likeliest of the answers that several looks at a row gave, some each or none, by its mean confidence.
 
     The recognizer's probability of each answer counts as the confidence of one look. Each digit gets its mean
     confidence over the looks that count as many, 0 where one names another digit.
@@ -102,7 +119,8 @@ def _agreed(looks: list[list[Row]], steps: Tensor | None) -> Row:
         likely = {digits: sure + likelihood(steps, digits) for digits, sure in likely.items()}
         count += 1
     best = max(answers, key=lambda row: (likely[row.digits], row.confidence))
-    alike = [row for row in answers if len(row.names) == len(best.names)]
+    as_long = [[row for row in rows if len(row.names) == len(best.names)] for rows in looks]
+    alike = [max(rows, key=lambda row: (row.digits == best.digits, row.confidence)) for rows in as_long if rows]
     sure = np.stack([row.confidences * np.equal(row.names, best.names) for row in alike])
     return replace(best, confidence=likely[best.digits] / count, confidences=sure.mean(axis=0))
 

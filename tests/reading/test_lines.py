@@ -39,8 +39,8 @@ def test_the_digit_that_is_meant_is_large_and_in_the_middle() -> None:
     assert the_digit(found[:0], np.zeros(0, np.float32), (200, 200)) == []
 
 
-@pytest.mark.parametrize(("times", "count"), [(2.6, 1), (3, 1), (3.6, 2)])
-def test_neighbours_may_differ_threefold_in_height(times: float, count: int) -> None:
+@pytest.mark.parametrize(("times", "count"), [(2.6, 1), (3.5, 1), (4, 2)])
+def test_a_neighbour_may_be_three_and_a_half_times_as_high(times: float, count: int) -> None:
     pair = np.array([(0, 85, 20, 115), (30, 100 - 15 * times, 90, 100 + 15 * times)], np.float32)
     for found in (pair, pair[:, [2, 1, 0, 3]] * np.float32((-1, 1, -1, 1))):  # the small one first, and the large one
         assert len(rows_of(found, ROW_GAP)) == count

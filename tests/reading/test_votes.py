@@ -1,15 +1,19 @@
 """What a classifier and the detector make of digits that were found."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from mnist_cnn.networks.base import ScalePixels
+from mnist_cnn.networks.recognizer import BLANK
 from mnist_cnn.reading.detection import Digits
 from mnist_cnn.reading.models import probabilities
 from mnist_cnn.reading.pictures import Opened
+from mnist_cnn.reading.results import Row
 from mnist_cnn.reading.sighting import VOTES, Sighting
 
 
@@ -84,3 +88,22 @@ def test_several_looks_at_a_row_agree_on_its_likeliest_answer() -> None:
     assert changed.rows[1].confidences.tolist() == pytest.approx([2.5 / 3, 1.6 / 3])
     assert twice.rows[1].confidences.tolist() == pytest.approx([2.1 / 3, 0.9 / 3])
     assert changed.rows[1].boxes.tolist() == [[0, 2, 4, 6], [8, 10, 12, 14]]
+
+
+def test_a_digit_that_may_be_none_is_left_out_where_the_recognizer_does_not_read_it() -> None:
+    """As the stroke of a date, which the detector half takes for a 1."""
+    eye = np.eye(10, dtype=np.float32)
+    opened = Opened(np.full((300, 500, 3), 255, np.uint8), "", 1.0)
+
+    def read(score: float, *spelled: int) -> Row:
+        found = seen([1.0, score, 1.0], np.full((3, 10), 0.1, np.float32), [3], [1.0])
+        steps = torch.full((len(spelled), 11), -9.0)
+        steps[range(len(spelled)), spelled] = -0.01
+        return replace(found, steps=(steps,)).reading(opened, eye[[4, 1, 7]], votes=True).rows[0]
+
+    assert [read(score, 4, 1, 7).digits for score in (0.3, 0.5, 1.0)] == ["417"] * 3
+    assert [read(score, 4, BLANK, 7).digits for score in (0.3, 0.5, 1.0)] == ["47", "47", "417"]
+    row = read(0.4, 4, BLANK, 7)
+    assert row.boxes.tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
+    assert row.images[:, 0, 0].tolist() == [0, 2]
+    assert row.confidence == pytest.approx((0.6 / 3 + math.exp(-0.03)) / 2, abs=0.01)
