@@ -14,7 +14,7 @@ from mnist_cnn.reading.detection import BESIDE, Digits
 from mnist_cnn.reading.pictures import Opened, Picture
 from mnist_cnn.reading.results import Reading, Row, joined
 
-VOTES = (0.51, 0.6)
+VOTES = (0.41, 0.67)
 """How much the logarithms of classifier's and detector's probabilities weigh, as `scripts/pretrain.py` fits it."""
 CERTAIN = 0.97
 """Score from which on a digit of a row is surely one."""
