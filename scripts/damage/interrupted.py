@@ -59,6 +59,7 @@ def phase(site: Site) -> str:
 
 def write(path: Path, written: Any) -> None:
     """Writes checkpoints of 4 MB for ever."""
+    torch.set_num_threads(1)  # the threads of OpenMP are not there after a fork, and would be waited for
     while True:
         content = {"x": torch.full((1_000_000,), written.value + 1)}
         AtomicCheckpointIO().save_checkpoint(content, path)

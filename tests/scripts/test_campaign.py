@@ -38,7 +38,11 @@ def test_a_process_that_cannot_write_is_a_loss_and_no_hang(tmp_path: Path, monke
 
     monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", full)
     (tmp_path / "writes").mkdir()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    torch.ones(1_000_000).add_(1)  # starts threads that are not there after a fork
     row = interrupted.writes(tmp_path, 1, random.Random(0))
+    torch.set_num_threads(threads)
     assert row.times == 1
     assert "unreadable" in row.lost[0]
 
